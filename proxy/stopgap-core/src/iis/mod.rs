@@ -1,0 +1,3 @@
+//! How IIS reads a request target: every reading that the server behind might make of it.
+pub mod readings;
+pub mod table;

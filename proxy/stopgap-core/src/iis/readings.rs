@@ -1,0 +1,1 @@
+//! The set of readings of one target.

@@ -1,0 +1,1 @@
+//! Rules: from their specification to a compiled matcher.

@@ -1,0 +1,199 @@
+"""The core: it owns the bytes. No I/O, no threads; Python owns the sockets.
+
+One `Policy` is compiled from the rules and the sites and never changes. One `Worker` a process
+holds the active policy, the slot of the counters and the events not yet written. One `Session` a
+client connection takes the bytes of both sides and answers each chunk with a command and the bytes
+that go with it. Whoever holds the sockets carries the command out; the table is below.
+
+Commands of `Session.receive` (client bytes):
+
+======== =================================================================================
+WAIT     nothing to do (the payload is empty)
+FORWARD  payload is a whole request: send it to an origin of `session.site`
+OPEN     payload is a head and the first body bytes: send it; BODY commands follow
+BODY     payload is body bytes of the open request
+END      payload is the last body bytes of the open request
+HOLD     payload is body bytes to keep, in memory or on disk, until SEND
+SEND     payload is a head: send it, then all that was held; the request is complete
+ANSWER   payload goes to the client (100 Continue, a refusal); the connection goes on
+CLOSE    payload goes to the client, then the connection closes (anything held or open is dropped)
+PAUSE    stop reading from the client until the answer is finished
+TUNNEL   (after an answer of 101) payload goes to the origin as it is
+======== =================================================================================
+
+Commands of `Session.respond`, `Session.lost` and `Session.fail` (origin side):
+
+======== =================================================================================
+WAIT     nothing to write yet
+RELAY    write the chunk just given, as it is, to the client
+WRITE    payload goes to the client; the answer goes on
+FINISH   payload goes to the client; the answer is complete; the origin connection is reusable
+RETIRE   as FINISH, but the origin connection must be closed
+PIN      as FINISH, but the origin connection belongs to this client until it closes (NTLM)
+CLOSE    payload goes to the client, then both connections close
+TUNNEL   payload goes to the client; from here bytes are relayed both ways by the same calls
+======== =================================================================================
+
+Two flags may be set on FINISH, RETIRE and PIN (and MORE on ANSWER, HOLD and WAIT):
+
+MORE     another command is ready: call `receive(b"")` at once
+LAST     close the client connection after writing
+"""
+
+from typing import Final, final
+
+WAIT: Final = 0
+FORWARD: Final = 1
+OPEN: Final = 2
+BODY: Final = 3
+END: Final = 4
+HOLD: Final = 5
+SEND: Final = 6
+ANSWER: Final = 7
+CLOSE: Final = 8
+PAUSE: Final = 9
+RELAY: Final = 10
+WRITE: Final = 11
+FINISH: Final = 12
+RETIRE: Final = 13
+PIN: Final = 14
+TUNNEL: Final = 15
+MORE: Final = 64
+LAST: Final = 128
+
+BOARD_WORDS: Final[int]
+"""Length of one worker's slot on the board, in 64-bit words."""
+
+class PolicyError(ValueError):
+    """The specification of a policy is wrong; the text names rule or site, key and what is wrong."""
+
+@final
+class Policy:
+    """Rules and sites, compiled. Immutable; shared by all sessions of a worker."""
+
+    def __new__(cls, spec: bytes) -> Policy:
+        """Compile a specification (JSON, UTF-8; its shape is `stopgap.ruleset.spec`).
+
+        Raises `PolicyError`.
+        """
+
+    def judge(self, request: bytes, site: int | None = None) -> tuple[int, int, int] | None:
+        """Judge one whole request (head and body) as the gate would, mode aside.
+
+        `site` overrides the choice by Host. None: it passes. Otherwise (reason, rule, reading):
+        indexes into `reasons()`, the specification's rules (-1: no rule) and `explain`'s readings.
+        """
+
+    def explain(self, request: bytes, site: int | None = None) -> bytes:
+        """Everything about one request as JSON.
+
+        {"site": str, "server": str, "mode": str, "method": str, "target": str, "host": str,
+         "verdict": {"tier", "reason", "status", "rule", "reading", "offset", "excepted"} | null,
+         "readings": [{"path": str, "resolved": str, "steps": [str], "names": [str]}],
+         "queries": [{"query": str, "steps": [str]}],
+         "findings": [{"tier", "reason", "rule": str | null, "field": str | null, "reading": int,
+                       "offset": int, "text": str, "excepted": str | null}],
+         "forwarded": str | null}
+
+        Strings hold bytes >= 0x80 that are not UTF-8 as \\xHH; `forwarded` is the head as the
+        origin would get it.
+        """
+
+    @property
+    def sites(self) -> list[str]:
+        """Names of the sites, in the order of `Session.site`."""
+
+    @property
+    def rules(self) -> list[str]:
+        """Ids of the rules, in the order of the specification."""
+
+    def cost(self) -> list[tuple[str, str]]:
+        """What wakes each rule: (rule id, trigger), e.g. ("ida-idq", "extension: ida, idq")."""
+
+@final
+class Worker:
+    """The state of one worker process: active policy, counters, events."""
+
+    def __new__(cls, board: memoryview | bytearray, seed: int) -> Worker:
+        """`board` is this worker's slot: a writable buffer of BOARD_WORDS 64-bit words ("Q").
+        `seed` makes event ids unique; take it from os.urandom."""
+
+    def activate(self, policy: Policy) -> None:
+        """Use this policy from the next request on; requests in flight keep theirs."""
+
+    def session(self, address: str, tls: bool, trusted: bool) -> Session:
+        """A session for a new client connection. `address` is the client's IP address;
+        `trusted` peers may set X-Forwarded-For. Counts the connection."""
+
+    def events(self) -> list[tuple[int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str]]:
+        """Take what has been refused (or detected) since the last call; call about once a second.
+
+        A client refused for the same rule or reason again within 60 s adds to a count instead of
+        a line; the count comes as a second tuple with the same id when the minute is over.
+        Each: (id, count, age of the first in ms, age of the last in ms, site, action, tier, reason,
+        status, rule or "", reading (its steps), offset, method, target (cut at 2048 bytes),
+        target length, host, user agent (cut at 256), client address).
+        `action` is "refused" or "detected" (judged, and forwarded all the same). `count` is 0 for
+        the line of the first, and for a summary the number of further ones it stands for.
+        """
+
+    def flush(self) -> None:
+        """End every open minute, so that `events` returns all counts (before exit)."""
+
+@final
+class Session:
+    """One client connection: bytes in, commands out."""
+
+    site: int
+    """Index of the site of the request in progress (see `Policy.sites`)."""
+    retriable: bool
+    """The request in progress may be sent again: idempotent, no body, nothing answered yet."""
+    busy: bool
+    """A request is in progress (head complete, answer not finished)."""
+
+    def receive(self, data: bytes) -> tuple[int, bytes]:
+        """Bytes from the client."""
+
+    def respond(self, data: bytes) -> tuple[int, bytes]:
+        """Bytes from the origin."""
+
+    def lost(self) -> tuple[int, bytes]:
+        """The origin closed its connection."""
+
+    def fail(self, reason: int) -> tuple[int, bytes]:
+        """The origin could not be used; `reason` is an index into `reasons()` of tier "failed"."""
+
+    def expire(self) -> tuple[int, bytes]:
+        """Called about once a second: WAIT, or what to do because a deadline has passed.
+        CLOSE for the client's own deadlines; RETIRE or CLOSE for the origin's (drop its connection)."""
+
+    def end(self) -> None:
+        """The client closed. A declared body that did not come is counted as body-cut."""
+
+def reasons() -> list[tuple[str, str, int, str, str]]:
+    """The closed table of reasons: (name, tier, HTTP status, IIS sub-status or "", sentence)."""
+
+def servers() -> list[str]:
+    """Names of the server tables: iis4 iis5 iis5.1 iis6 iis7 iis8 iis10 any."""
+
+def codepages() -> list[int]:
+    """The code pages that a site may name."""
+
+def limits(server: str) -> dict[str, int]:
+    """The default limits of a server table, by the key of [site.limits]; bytes or counts."""
+
+def deadlines() -> dict[str, float]:
+    """The default deadlines, by the key of [site.deadlines]; seconds (body_rate: bytes a second)."""
+
+def buffers_body(server: str) -> bool:
+    """Whether a server table's default is `body = "buffer"`."""
+
+def board() -> list[tuple[str, int, int]]:
+    """The layout of a slot: (name, first word, words). See `stopgap.admin.metrics`."""
+
+def readings(target: bytes, server: str, codepages: list[int]) -> list[tuple[bytes, bytes, list[str], list[str]]]:
+    """Every reading of a target's path: (decoded path, resolved path, steps, anomalies).
+
+    Paths are lower-case ASCII with `/` for `\\`; what is not ASCII is UTF-8. The anomalies are names of
+    ambiguous reasons found in that reading. For tests and `explain`.
+    """
