@@ -43,8 +43,10 @@ class Site(msgspec.Struct, frozen=True):
     """What the gate must know of a site, in the order of the policy's sites."""
 
     name: str
-    origins: list[str]
+    origins: tuple[str, ...]
     """`http://host:port`, at least one."""
+    counters: tuple[int, ...]
+    """Index of each origin on the board (`origin_*`), given by the supervisor; same order as `origins`."""
     connect: float = 5.0
     """Seconds that a connection to an origin may take; also the longest wait for a free one."""
     write: float = 60.0
