@@ -1,4 +1,4 @@
-"""Do the files in deploy/ work: is the example configuration accepted, and is the service as closed as it says?"""
+"""Do the files in deploy/ work: is the example accepted, and is the service as closed as it says?"""
 
 import re
 import shutil
