@@ -241,7 +241,7 @@ impl Site {
             deadlines: Deadlines::read(&site.deadlines)?,
             buffer_body: site.body == BodyMode::Buffer,
             raw_bytes: site.raw_bytes,
-            default_host: site.default_host.clone(),
+            default_host: default_host(site),
             rules: SiteRules::compile(&spec.rules, site, table, &pages)?,
             upgrades: site.upgrade.iter().map(|name| name.to_ascii_lowercase()).collect(),
             has_exceptions: !site.exceptions.is_empty(),
@@ -365,5 +365,15 @@ impl Site {
         self.has_exceptions
             && verdict.reason.tier() < Tier::Malformed
             && self.rules.excepted(verdict.reason, usize::from(verdict.reading), subject, scratch).is_some()
+    }
+}
+
+/// The site's own default host, else its first plain name, else its name.
+fn default_host(site: &SiteSpec) -> String {
+    let plain = || site.hosts.iter().find(|host| !host.starts_with('*')).cloned();
+    if site.default_host.is_empty() {
+        plain().unwrap_or_else(|| site.name.clone())
+    } else {
+        site.default_host.clone()
     }
 }

@@ -81,7 +81,8 @@ impl Policy {
                 "reading": found.matched.reading,
                 "offset": found.matched.offset,
                 "text": found.matched.reason.text(),
-                "excepted": found.exception,
+                "found": text(&found.text),
+                "excepted": found.excepted,
             }));
         }
         let mut structural: Vec<Verdict> = Vec::new();

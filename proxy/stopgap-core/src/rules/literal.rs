@@ -91,7 +91,9 @@ fn fixed(hir: &Hir, text: &mut Vec<u8>) -> Option<()> {
 /// The one byte of a class, where two cases of a letter are one.
 fn letter(class: &Class) -> Option<u8> {
     let mut bytes: Vec<u8> = match class {
-        Class::Bytes(class) => class.ranges().iter().map(|r| (r.start() == r.end()).then_some(r.start())).collect(),
+        Class::Bytes(class) => {
+            class.ranges().iter().map(|r| (r.start() == r.end()).then_some(r.start())).collect()
+        }
         Class::Unicode(class) => class
             .ranges()
             .iter()
@@ -117,7 +119,13 @@ mod tests {
         let some = |list: &[&str]| Some(list.iter().map(|text| text.to_string()).collect::<Vec<_>>());
         assert_eq!(texts("abc[0-9]+defgh"), some(&["defgh"]));
         assert_eq!(texts("(?i)CMD\\.exe"), some(&["cmd.exe"]));
-        assert_eq!(texts("^/(winnt|windows)/x?"), some(&["winnt", "windows"]).map(|mut l| { l.sort(); l }));
+        assert_eq!(
+            texts("^/(winnt|windows)/x?"),
+            some(&["winnt", "windows"]).map(|mut l| {
+                l.sort();
+                l
+            })
+        );
         assert_eq!(texts("(abc)+"), some(&["abc"]));
         assert_eq!(texts("(abc)*"), None);
         assert_eq!(texts("(abc)?|def"), None);

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use crate::rules::expr::Expr;
 use crate::rules::exceptions::Exceptions;
+pub use crate::rules::expr::Expr;
 use crate::rules::expr::reason;
 use crate::rules::field::Field;
 use crate::rules::node::Node;
@@ -54,6 +54,9 @@ pub struct SiteSpec {
     pub counter: u32,
     /// `*`, a name, or `*.suffix`; lower case, without port.
     pub hosts: Vec<String>,
+    /// Host for a request that has none (catalogue R10); empty: the first plain name of `hosts`.
+    #[serde(default)]
+    pub default_host: String,
     pub server: String,
     #[serde(default)]
     pub codepages: Vec<u16>,
