@@ -5,6 +5,8 @@ each site is and what that means. Exit codes: 0 fine (warnings included), 1 a ru
 file is wrong.
 """
 
+import sys
+
 import click
 import msgspec
 from rich.text import Text
@@ -36,7 +38,7 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
         problems = [*lint.lint(ruleset.rules), *map(str, vectors.run(ruleset.rules))]
     except InputError as error:
         wrong_input(error)
-    errors = console(click.get_text_stream("stderr"))
+    errors = console(sys.stderr)
     for warning in specification.warnings:
         errors.print(Text.assemble(("warning: ", "yellow"), warning))
     for problem in problems:
@@ -64,14 +66,10 @@ def _report(read: config.Config, ruleset: Ruleset, specification: spec.Spec, wro
         pages = ", ".join(map(str, site.codepages))
         label = f'site "{site.name}": '
         out.print(Text(f"{label}hosts {', '.join(site.hosts)}; origins {origins}"))
-        out.print(
-            Text(
-                f"{label}server {site.server}, code pages {pages}, body {site.body}, raw bytes {site.raw_bytes}"
-            )
-        )
-        out.print(
-            Text(f"{label}{len(ruleset.sites[site.name])} rules of {', '.join(sorted(packs)) or 'no pack'}")
-        )
+        server = f"server {site.server}, code pages {pages}"
+        active = f"{len(ruleset.sites[site.name])} rules of {', '.join(sorted(packs)) or 'no pack'}"
+        out.print(Text(f"{label}{server}, body {site.body}, raw bytes {site.raw_bytes}"))
+        out.print(Text(label + active))
         out.print(Text(label + MODES[site.mode]))
         if site.mode == "detect":
             out.print(Text(f"{label}still refused in detect mode: {', '.join(unframed())}"))

@@ -4,6 +4,7 @@ The request is a request line, a URL, or with `-` a raw request on standard inpu
 passes, 1 it is refused, 2 the flags or the files are wrong.
 """
 
+import sys
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -51,8 +52,8 @@ def explain(
 ) -> None:
     """Show every reading of REQUEST, what matched where, and the verdict.
 
-    REQUEST is a request line such as 'GET /x.ida HTTP/1.0', a URL, a path, or "-" for a raw request on standard
-    input. In a request line {N*224} repeats and \\xHH is a raw byte, as in the vectors of the rules.
+    REQUEST is a request line such as 'GET /x.ida HTTP/1.0', a URL, a path, or "-" for a raw request on
+    standard input. In a request line {N*224} repeats and \\xHH is a raw byte, as in the vectors of the rules.
     """
     flags: dict[str, Any] = {"server": server, "codepage": list(codepage) or None, "mode": mode}
     if not file:
@@ -77,7 +78,7 @@ def explain(
 def _request(text: str) -> tuple[bytes, bool]:
     """The bytes that `text` stands for, and whether they name their host themselves. Raises `ConfigError`."""
     if text == "-":
-        raw = click.get_binary_stream("stdin").read(LARGEST + 1)
+        raw = sys.stdin.buffer.read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise ConfigError(f"standard input: holds more than {LARGEST} bytes")
         return _raw(raw), True
@@ -92,7 +93,7 @@ def _request(text: str) -> tuple[bytes, bool]:
 
 
 def _raw(raw: bytes) -> bytes:
-    """A request from a file: one that was saved with LF alone gets CRLF in its head, and its end if it lacks one."""
+    """A request from a file; one saved with LF alone gets CRLF in its head, and the end of the head."""
     if b"\r\n" in raw:
         return raw
     head, gap, body = raw.partition(b"\n\n")
@@ -101,7 +102,7 @@ def _raw(raw: bytes) -> bytes:
 
 
 def _url(text: str) -> bytes:
-    """The request that a browser makes of a URL: what is not ASCII is escaped as UTF-8, the fragment stays away."""
+    """The request a browser makes of a URL: what is not ASCII is escaped as UTF-8, the fragment goes."""
     try:
         host = urlsplit(text).netloc.rpartition("@")[2]
     except ValueError:
