@@ -10,11 +10,14 @@ from collections.abc import Iterable
 
 
 class InputError(Exception):
-    """A file or flag is wrong. `problems` holds at least one line; `str()` joins them."""
+    """A file or flag is wrong. `problems` holds at least one line; `str()` joins them.
+
+    Whatever would break a line or move a cursor is escaped: names and values come from outside.
+    """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(printable(problem) for problem in problems)
+        super().__init__("\n".join(self.problems))
 
 
 class ConfigError(InputError):
@@ -32,3 +35,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; known: {', '.join(choices)}" if choices and len(choices) <= 30 else ""
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and lone surrogates escaped."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

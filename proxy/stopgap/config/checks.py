@@ -20,6 +20,10 @@ _HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
+FLAGS = {"origins": "origin", "raw_bytes": "raw-bytes"}
+"""Flags that are not called as the key of the file is."""
+
+
 class At:
     """Where in the file the value stands that is being checked; makes the errors."""
 
@@ -31,11 +35,11 @@ class At:
 
     def wrong(self, text: str) -> ConfigError:
         """The error `file:line: key: text`, or `--flag: text`."""
-        key = ".".join(step for step in self.path if isinstance(step, str))
+        steps = [step for step in self.path if isinstance(step, str)]
+        key = ".".join(steps)
         if not self.document.file:
-            return ConfigError(
-                f"--{key.rpartition('.')[2].replace('origins', 'origin').replace('_', '-')}: {text}"
-            )
+            flag = "-".join(step for step in steps if step != "site")
+            return ConfigError(f"--{FLAGS.get(flag, flag)}: {text}")
         return ConfigError(f"{self.document.where(self.path)}: {key}: {text}")
 
 

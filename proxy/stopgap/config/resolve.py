@@ -54,8 +54,7 @@ def load(file: str | None = None, flags: Mapping[str, Any] | None = None) -> Con
     sites = document.data.get("site")
     if given.get("origins") and isinstance(sites, list) and len(sites) > 1:
         raise (flag / "origins").wrong(f"{file} has {len(sites)} sites; change the origins there")
-    if given:
-        _site({"name": "flags", "origins": "http://flags", **given}, flag, 0)
+    _config({**top, "site": [{"name": "flags", "origins": "http://flags", **given}]}, flag.document)
     if isinstance(sites, list):
         sites = [{**site, **given} if isinstance(site, dict) else site for site in sites]
         top["site"] = sites

@@ -10,6 +10,7 @@ import msgspec
 from rich.text import Text
 
 from stopgap import _core
+from stopgap.errors import printable
 from stopgap.ruleset.model import Rule
 
 COLOURS = {
@@ -185,4 +186,4 @@ def shown(text: str) -> str:
     """`text` with control characters escaped, and cut in the middle when it is long."""
     if len(text) > WIDEST:
         text = f"{text[: WIDEST // 2]} ... ({len(text)} characters) ... {text[-WIDEST // 4 :]}"
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return printable(text)
