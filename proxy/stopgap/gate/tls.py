@@ -34,21 +34,19 @@ def load(context: ssl.SSLContext, tls: Tls) -> None:
                 pass
         except OSError as exc:
             raise TlsError(f"{path}: cannot be read: {exc.strerror}") from exc
+
+    def encrypted() -> str:
+        raise TlsError(f"{tls.key}: is encrypted; give a key without a passphrase")
+
     try:
-        context.load_cert_chain(tls.certificate, tls.key, password=_no_password)
+        context.load_cert_chain(tls.certificate, tls.key, password=encrypted)
     except ssl.SSLError as exc:
         raise TlsError(_explain(tls, exc)) from exc
-
-
-def _no_password() -> str:
-    return ""
 
 
 def _explain(tls: Tls, exc: ssl.SSLError) -> str:
     if exc.reason == "KEY_VALUES_MISMATCH":
         return f"{tls.key}: is not the key of the certificate in {tls.certificate}"
-    if exc.reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ", "PROBLEMS_GETTING_PASSWORD"):
-        return f"{tls.key}: is encrypted; give a key without a passphrase"
     if exc.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "CA_KEY_TOO_SMALL"):
         return f"{tls.certificate}: is too weak for today's TLS ({exc.reason}); use 2048 bit RSA and SHA-256"
     return f"{tls.certificate}, {tls.key}: cannot be used ({exc.reason or exc}); both must be PEM files"
