@@ -22,7 +22,7 @@ run: ## Serve before a pretend IIS 5, or before ORIGIN=http://host:port (LISTEN=
 
 .PHONY: test
 test: lint ## Lint, then the tests of the core and of everything else
-	@tests/need.sh nginx openssl
+	@tests/need.sh nginx openssl curl
 	cargo test --quiet $(CRATE)
 	python -m pytest
 

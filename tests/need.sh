@@ -7,6 +7,7 @@ set -euo pipefail
 declare -A packages=(
     [nginx]="nginx"
     [openssl]="openssl"
+    [curl]="curl"
     [haproxy]="haproxy"
     [wrk]="wrk"
     [modsecurity]="libnginx-mod-http-modsecurity modsecurity-crs"
