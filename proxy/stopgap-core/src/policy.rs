@@ -175,7 +175,7 @@ impl Policy {
     pub fn judge(&self, index: usize, request: &Request<'_>, work: &mut Work) -> Option<Verdict> {
         let site = self.site(index)?;
         let Work { head, readings, scratch } = work;
-        if let Some(verdict) = site.oversized(request, head) {
+        if let Some(verdict) = site.oversized(request, head).next() {
             return Some(verdict);
         }
         let path = head.path.of(request.buf);
@@ -266,8 +266,8 @@ impl Site {
         }
     }
 
-    /// Sizes that need no reading of the target (catalogue 1.7).
-    fn oversized(&self, request: &Request<'_>, head: &Head) -> Option<Verdict> {
+    /// Sizes beyond their limits that need no reading of the target (catalogue 1.7), the first to tell first.
+    fn oversized(&self, request: &Request<'_>, head: &Head) -> impl Iterator<Item = Verdict> {
         let limits = &self.limits;
         let target = head.target.of(request.buf);
         let query = head.query.map_or(0, |query| query.len());
@@ -275,6 +275,8 @@ impl Site {
             Length::Exact(size) => size,
             _ => 0,
         };
+        let long = target.len() > limits.escapes;
+        let escapes = if long { memchr_iter(b'%', target).count() } else { 0 };
         let sizes = [
             (target.len(), limits.target, Reason::TargetTooLong, head.target.start),
             (head.path.len(), limits.path, Reason::PathTooLong, head.path.start),
@@ -283,17 +285,11 @@ impl Site {
             (head.longest_credentials as usize, limits.credentials, Reason::HeaderTooLong, 0),
             (head.length, limits.head, Reason::HeadTooLong, 0),
             (head.fields.len(), limits.headers, Reason::TooManyHeaders, 0),
+            (usize::from(body > limits.body), 0, Reason::BodyTooLong, 0),
+            (escapes, limits.escapes, Reason::TooManyEscapes, head.target.start),
         ];
-        if let Some((_, _, reason, offset)) = sizes.iter().find(|(size, limit, _, _)| size > limit) {
-            return Some(Verdict::new(*reason, *offset as usize));
-        }
-        if body > limits.body {
-            return Some(Verdict::new(Reason::BodyTooLong, 0));
-        }
-        if target.len() > limits.escapes && memchr_iter(b'%', target).count() > limits.escapes {
-            return Some(Verdict::new(Reason::TooManyEscapes, head.target.start as usize));
-        }
-        None
+        let beyond = sizes.into_iter().filter(|(size, limit, _, _)| size > limit);
+        beyond.map(|(_, _, reason, offset)| Verdict::new(reason, offset as usize))
     }
 
     /// Segments: how many, and the longest, in any reading.

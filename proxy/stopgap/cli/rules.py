@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from stopgap import config
 from stopgap.cli.terminal import FINDINGS, console, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
 from stopgap.ruleset import lint, load, spec, vectors
-from stopgap.ruleset.match import leaves
 from stopgap.ruleset.model import Expr, Pack, Rule
 
 _CONFIG = click.option(
@@ -39,14 +37,13 @@ def rules() -> None:
 @_CONFIG
 def list_rules(file: str | None) -> None:
     """List all rules in the order in which they are asked."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("RULE", "SEVERITY", "SERVERS", "PACK", "TITLE"):
-        table.add_column(name, no_wrap=True, overflow="ignore")
-    for rule in _rules(file):
-        row = (rule.id, rule.severity, " ".join(rule.servers) or "all", rule.pack, rule.title)
-        table.add_row(*map(Text, row))
+    rows = [("RULE", "SEVERITY", "SERVERS", "PACK", "TITLE")]
+    rows += [(r.id, r.severity, " ".join(r.servers) or "all", r.pack, r.title) for r in _rules(file)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     out = console()
-    out.print(table, width=max(out.width, 200) if not out.is_terminal else None)
+    for number, row in enumerate(rows):
+        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        out.print(Text(line, "" if number else "dim"))
 
 
 @rules.command("show")
@@ -60,7 +57,7 @@ def show(rule_id: str, file: str | None) -> None:
     rule = known[rule_id]
     out = console()
     for label, text in _facts(rule):
-        out.print(Text.assemble((f"{label:<9}", "dim"), text))
+        out.print(Text.assemble((f"{label:<10}", "dim"), text))
 
 
 @rules.command("test")
@@ -115,9 +112,8 @@ def _facts(rule: Rule) -> Iterator[tuple[str, str]]:
     yield "match", written(rule.match)
     for name, expr in rule.compat.items():
         yield "compat", f"{name}: {written(expr)}"
-    if not any(leaf["field"] == "reason" for leaf in leaves(rule.match)):
-        policy = spec.compiled(spec.join([rule], [], spec.Registry()))
-        yield "woken by", "; ".join(trigger for _, trigger in policy.cost())
+    policy = spec.compiled(spec.join([rule], [vectors.bench_site("any", 932, [0])], spec.Registry()))
+    yield "woken by", "; ".join(trigger for _, trigger in policy.cost())
     for vector in rule.block:
         yield "block", vector.text
     for vector in rule.passes:

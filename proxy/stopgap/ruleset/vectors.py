@@ -9,6 +9,7 @@ in two code pages.
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -76,7 +77,7 @@ class _Bench:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.sites = list(itertools.product(_core.servers(), CODEPAGES))
         every = range(len(rules))
-        sites = [site_spec(_site(server, page), every) for server, page in self.sites]
+        sites = [bench_site(server, page, every) for server, page in self.sites]
         self.policy = compiled(join(rules, sites, Registry()))
 
     def failures(self, rule: Rule, vector: Vector, blocks: bool) -> Iterator[Failure]:
@@ -102,9 +103,9 @@ def outcome(seen: Explanation) -> str:
     return f"refused: {seen.verdict.reason}" + (f" ({seen.verdict.rule})" if seen.verdict.rule else "")
 
 
-def _site(server: str, page: int) -> Site:
-    """A site with every default."""
-    return Site(
+def bench_site(server: str, page: int, rules: Sequence[int]) -> dict[str, Any]:
+    """The specification of a site with every default; `rules` are indexes."""
+    site = Site(
         name=f"{server}-{page}",
         hosts=(f"{server}-{page}.test",),
         origins=(),
@@ -120,3 +121,4 @@ def _site(server: str, page: int) -> Site:
         deadlines=_core.deadlines(),
         exceptions=(),
     )
+    return site_spec(site, rules)
