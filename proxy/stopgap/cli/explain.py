@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import click
-from rich.text import Text
 
 from stopgap import config
 from stopgap.cli.terminal import FINDINGS, console, wrong_input
@@ -62,7 +61,8 @@ def explain(
         raw, named = _request(request_text)
         read = config.load(file, {key: value for key, value in flags.items() if value is not None})
         ruleset = load.load(read)
-        policy = spec.compiled(spec.build(read, ruleset, spec.Registry()))
+        specification = spec.build(read, ruleset, spec.Registry())
+        policy = spec.compiled(specification)
         index = _site(read, site, named)
     except InputError as error:
         wrong_input(error)
@@ -71,7 +71,8 @@ def explain(
     if as_json:
         click.echo(explained.decode())
     else:
-        console().print(Text("").join([render(seen, {rule.id: rule for rule in ruleset.rules})]), end="")
+        excepted = specification.excepted.get(seen.site, ())
+        console().print(render(seen, {rule.id: rule for rule in ruleset.rules}, excepted), end="")
     raise SystemExit(FINDINGS if seen.verdict else 0)
 
 

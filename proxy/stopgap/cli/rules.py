@@ -57,7 +57,7 @@ def show(rule_id: str, file: str | None) -> None:
     rule = known[rule_id]
     out = console()
     for label, text in _facts(rule):
-        out.print(Text.assemble((f"{label:<10}", "dim"), text))
+        out.print(Text.assemble((f"{label:<10}", "dim"), text.rstrip().replace("\n", "\n" + " " * 10)))
 
 
 @rules.command("test")

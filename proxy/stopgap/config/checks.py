@@ -119,8 +119,8 @@ def limits(given: Mapping[str, Any], server: str, at: At) -> dict[str, int]:
     for key, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int):
             raise (at / key).wrong(f"must be a whole number (bytes, or how many), not {value!r}")
-        if not 0 <= value < 2**40:
-            raise (at / key).wrong(f"{value} is out of range; it must be at least 0")
+        if value < 1:
+            raise (at / key).wrong(f"{value} is out of range; it must be at least 1")
     return {**defaults, **given}
 
 

@@ -7,7 +7,7 @@ longer in force.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -19,13 +19,30 @@ from stopgap.ruleset.model import Rule
 
 DEFAULT_COMPAT = "tight"
 OPEN = "none"
-EXCEPTED_TIERS = ("ambiguous", "denied")
+
+STRUCTURAL = frozenset({"get-with-body", "upgrade-denied"})
+"""Denied reasons that an exception may name, beside all ambiguous ones: neither rules nor limits make them."""
+
+LIMITS = {
+    "target-too-long": "target",
+    "path-too-long": "path",
+    "segment-too-long": "segment",
+    "too-many-segments": "segments",
+    "query-too-long": "query",
+    "too-many-escapes": "escapes",
+    "header-too-long": "header",
+    "head-too-long": "head",
+    "too-many-headers": "headers",
+    "body-too-long": "body",
+}
+"""What an operator wants to raise who asks for an exception to a limit."""
 
 
 class Resolved(Struct, frozen=True):
-    """The exceptions of one site that are in force, for the specification, and what to warn of."""
+    """The exceptions of one site that are in force, as the core wants them; why each was made; warnings."""
 
     exceptions: tuple[dict[str, Any], ...]
+    reasons: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -33,39 +50,52 @@ def resolve(config: Config, index: int, rules: Sequence[Rule], today: datetime.d
     """The exceptions of site `index`, whose active rules are `rules`. Raises `ConfigError`."""
     site = config.sites[index]
     by_id = {rule.id: rule for rule in rules}
-    reasons = {name for name, tier, *_ in _core.reasons() if tier in EXCEPTED_TIERS}
-    problems, warnings, in_force = [], [], []
+    problems: list[str] = []
+    warnings: list[str] = []
+    in_force: list[dict[str, Any]] = []
+    reasons: list[str] = []
     for number, exception in enumerate(site.exceptions):
         at = config.where("site", index, "exception", number)
         rule = by_id.get(exception.rule)
-        if rule is None and exception.rule not in reasons:
-            hint = nearest(exception.rule, [*by_id, *reasons]).partition("; known:")[0]
-            problems.append(
-                f'{at}: site.exception.rule: "{exception.rule}" is neither a rule of site "{site.name}" '
-                f"nor an ambiguous or denied reason{hint}"
-            )
-            continue
-        mode = _mode(exception, rule)
-        if mode is not None and (rule is None or mode not in rule.compat):
-            known = ", ".join([*(rule.compat if rule else ()), OPEN])
-            problems.append(
-                f'{at}: site.exception.compat: "{exception.rule}" has no compat "{mode}"; known: {known}'
-            )
+        if problem := _problem(site, exception, by_id):
+            problems.append(f"{at}: site.exception.{problem}")
             continue
         warnings += [f"{at}: {text}" for text in _warnings(site, exception, rule, today)]
         if not expired(exception, today):
+            mode = _mode(exception, rule)
             when = rule.compat[mode] if rule and mode else None
             in_force.append(
-                {
-                    "rule": exception.rule,
-                    "path": exception.path,
-                    "clients": list(exception.clients),
-                    "when": when,
-                }
+                {"rule": exception.rule, "path": exception.path, "clients": exception.clients, "when": when}
             )
+            reasons.append(f"{exception.reason} ({exception.owner})" if exception.owner else exception.reason)
     if problems:
         raise ConfigError(*problems)
-    return Resolved(exceptions=tuple(in_force), warnings=tuple(warnings))
+    return Resolved(exceptions=tuple(in_force), reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def _problem(site: Site, exception: SiteException, rules: Mapping[str, Rule]) -> str | None:
+    """What is wrong with an exception, as `key: text`."""
+    name = exception.rule
+    rule = rules.get(name)
+    reasons = {name for name, tier, *_ in _core.reasons() if tier == "ambiguous"} | STRUCTURAL
+    labelled = _labelled(rule) if rule else (name,)
+    if limits := [LIMITS[reason] for reason in labelled if reason in LIMITS]:
+        return f'rule: "{name}" is a limit; raise {", ".join(limits)} in [site.limits] instead'
+    if rule and labelled:
+        return f'rule: "{name}" only labels a reason; name the reason instead: {", ".join(labelled)}'
+    if rule is None and name not in reasons:
+        hint = nearest(name, [*rules, *reasons]).partition("; known:")[0]
+        return f'rule: "{name}" is neither a rule of site "{site.name}" nor an ambiguous reason{hint}'
+    mode = _mode(exception, rule)
+    if mode is not None and (rule is None or mode not in rule.compat):
+        known = ", ".join([*(rule.compat if rule else ()), OPEN])
+        return f'compat: "{name}" has no compat "{mode}"; known: {known}'
+    return None
+
+
+def _labelled(rule: Rule) -> tuple[str, ...]:
+    """The reasons that a rule labels; () for every rule that matches by itself."""
+    return tuple(rule.match["value"]) if rule.match.get("field") == "reason" else ()
 
 
 def expired(exception: SiteException, today: datetime.date) -> bool:

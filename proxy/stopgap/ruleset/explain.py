@@ -4,7 +4,7 @@
 request is shown with its control characters escaped, so that an attack cannot paint the terminal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from rich.text import Text
@@ -32,7 +32,6 @@ class Verdict(msgspec.Struct, frozen=True):
     rule: str | None
     reading: int
     offset: int
-    excepted: str | None = None
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -52,7 +51,10 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that speaks against the request, and the exception that covers it, if one does."""
+    """One thing that speaks against the request. `text` is the reason's sentence, `found` what a rule hit.
+
+    `excepted` is the index of the site's exception that covers it.
+    """
 
     tier: str
     reason: str
@@ -61,7 +63,8 @@ class Finding(msgspec.Struct, frozen=True):
     reading: int
     offset: int
     text: str
-    excepted: str | None = None
+    found: str = ""
+    excepted: int | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -88,23 +91,19 @@ def read(explained: bytes) -> Explanation:
     return _DECODER.decode(explained)
 
 
-def render(seen: Explanation, rules: Mapping[str, Rule]) -> Text:
-    """The explanation for people; `rules` gives the titles of what matched."""
+def render(seen: Explanation, rules: Mapping[str, Rule], exceptions: Sequence[str] = ()) -> Text:
+    """The explanation for people; `rules` gives titles, `exceptions` why the site made each of its own."""
     text = Text()
-    for part in (
-        _request(seen),
-        _readings(seen),
-        _queries(seen),
-        _findings(seen, rules),
-        _verdict(seen, rules),
-    ):
+    findings = _findings(seen, rules, exceptions)
+    for part in (_request(seen), _readings(seen), _queries(seen), findings, _verdict(seen, rules)):
         for line in part:
             text.append_text(line).append("\n")
     return text
 
 
 def _request(seen: Explanation) -> Iterator[Text]:
-    yield Text.assemble(("request   ", "dim"), f"{shown(seen.method)} {shown(seen.target)}")
+    line = f"{shown(seen.method)} {shown(seen.target)}".strip() or "(cannot be parsed)"
+    yield Text.assemble(("request   ", "dim"), line)
     host = shown(seen.host) or "(none)"
     yield Text.assemble(
         ("site      ", "dim"), f"{seen.site}: host {host}, server {seen.server}, mode {seen.mode}"
@@ -131,22 +130,28 @@ def _queries(seen: Explanation) -> Iterator[Text]:
         yield Text.assemble((f"query {index:<4}", "dim"), shown(query.query), (steps, "dim"))
 
 
-def _findings(seen: Explanation, rules: Mapping[str, Rule]) -> Iterator[Text]:
-    for finding in seen.findings:
-        line = Text.assemble(("found     ", "dim"), (finding.reason, COLOURS.get(finding.tier, "")))
-        if finding.rule:
-            rule = rules.get(finding.rule)
-            line.append(f" rule {finding.rule}").append(f" ({rule.title})" if rule else "")
-        where = (
-            f"reading {finding.reading}, offset {finding.offset}"
-            if _in_path(finding)
-            else f"offset {finding.offset}"
+def _findings(seen: Explanation, rules: Mapping[str, Rule], exceptions: Sequence[str]) -> Iterator[Text]:
+    """One line for what was found, with all readings in which it was."""
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for one in seen.findings:
+        alike.setdefault((one.reason, one.rule, one.field, one.excepted, _in_path(one)), []).append(one)
+    for same in alike.values():
+        first = same[0]
+        line = Text.assemble(("found     ", "dim"), (first.reason, COLOURS.get(first.tier, "")))
+        if first.rule:
+            rule = rules.get(first.rule)
+            line.append(f", rule {first.rule}").append(f" ({rule.title})" if rule else "")
+        line.append(
+            f": {first.field} {shown(first.found)}" if first.field and first.found else f": {first.text}"
         )
-        line.append(f" in {finding.field}" if finding.field else "").append(f" at {where}", "dim")
-        if finding.text:
-            line.append(f": {shown(finding.text)}")
-        if finding.excepted:
-            line.append(f"   excepted: {finding.excepted}", "green")
+        if _in_path(first) and seen.readings:
+            places = ", ".join(f"{one.reading} at {one.offset}" for one in same)
+            line.append(f"   [{'readings' if len(same) > 1 else 'reading'} {places}]", "dim")
+        elif first.tier == "malformed":
+            line.append(f"   [byte {first.offset} of the head]", "dim")
+        if first.excepted is not None:
+            known = first.excepted < len(exceptions)
+            line.append(f"   excepted: {exceptions[first.excepted]}" if known else "   excepted", "green")
         yield line
 
 

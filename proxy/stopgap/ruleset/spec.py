@@ -45,13 +45,18 @@ class Registry:
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """A specification: the JSON for `_core.Policy`, the hash of its content, and what its indexes mean."""
+    """A specification: the JSON for `_core.Policy`, the hash of its content, and what its indexes mean.
+
+    `excepted` holds, by site, why each exception in force was made; `places` where a rule or site is written.
+    """
 
     json: bytes
     version: str
     rules: tuple[str, ...]
     sites: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    excepted: dict[str, tuple[str, ...]] = {}
+    places: dict[str, str] = {}
 
 
 def build(config: Config, ruleset: Ruleset, registry: Registry, today: datetime.date | None = None) -> Spec:
@@ -61,13 +66,19 @@ def build(config: Config, ruleset: Ruleset, registry: Registry, today: datetime.
     """
     day = today or datetime.datetime.now(datetime.UTC).date()
     warnings: list[str] = []
+    excepted: dict[str, tuple[str, ...]] = {}
     sites = []
     for index, site in enumerate(config.sites):
         active = ruleset.sites[site.name]
         resolved = exceptions.resolve(config, index, [ruleset.rules[n] for n in active], day)
         warnings += resolved.warnings
+        excepted[site.name] = resolved.reasons
         sites.append(site_spec(site, active, resolved.exceptions))
-    return join(ruleset.rules, sites, registry, warnings)
+    places = {f'site "{site.name}"': config.where("site", n) for n, site in enumerate(config.sites)}
+    joined = join(ruleset.rules, sites, registry)
+    return msgspec.structs.replace(
+        joined, warnings=tuple(warnings), excepted=excepted, places={**joined.places, **places}
+    )
 
 
 def compiled(spec: Spec) -> _core.Policy:
@@ -75,7 +86,9 @@ def compiled(spec: Spec) -> _core.Policy:
     try:
         return _core.Policy(spec.json)
     except _core.PolicyError as error:
-        raise RuleError(str(error)) from None
+        text = str(error)
+        place = next((at for named, at in spec.places.items() if text.startswith(f"{named}:")), None)
+        raise RuleError(f"{place}: {text}" if place else text) from None
 
 
 def site_spec(site: Site, rules: Sequence[int], excepted: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
@@ -96,9 +109,7 @@ def site_spec(site: Site, rules: Sequence[int], excepted: Sequence[dict[str, Any
     }
 
 
-def join(
-    rules: Sequence[Rule], sites: Sequence[dict[str, Any]], registry: Registry, warnings: Sequence[str] = ()
-) -> Spec:
+def join(rules: Sequence[Rule], sites: Sequence[dict[str, Any]], registry: Registry) -> Spec:
     """Rules and sites -> the specification. The version does not depend on the counters."""
     content: dict[str, list[dict[str, Any]]] = {
         "rules": [_rule_spec(rule) for rule in rules],
@@ -114,7 +125,7 @@ def join(
         version=version[:16],
         rules=tuple(rule.id for rule in rules),
         sites=tuple(site["name"] for site in sites),
-        warnings=tuple(warnings),
+        places={f'rule "{rule.id}"': f"{rule.file}:{rule.match_line}" for rule in rules},
     )
 
 

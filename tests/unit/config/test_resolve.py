@@ -146,7 +146,7 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
             '= "4k"',
             "stopgap.toml:17: site.limits.target: must be a whole number (bytes, or how many), not '4k'",
         ),
-        ("= 5000", "= -1", "stopgap.toml:17: site.limits.target: -1 is out of range; it must be at least 0"),
+        ("= 5000", "= -1", "stopgap.toml:17: site.limits.target: -1 is out of range; it must be at least 1"),
         (
             "head = 5",
             "head = 0",
