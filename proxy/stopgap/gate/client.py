@@ -12,7 +12,7 @@ Back-pressure: whichever side cannot take more stops the reading of the other (`
 import asyncio
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from stopgap._core import (
     ANSWER,
@@ -115,8 +115,8 @@ class Client(asyncio.Protocol):
         self.backlog = 0
         self.discarded = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+    def connection_made(self, transport: Any) -> None:
+        self.transport: asyncio.Transport = transport
         self.write = self.transport.write
         peer = transport.get_extra_info("peername")
         address = peer[0] if isinstance(peer, tuple) else "127.0.0.1"
@@ -410,11 +410,11 @@ class Client(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._let_go()
-        if self.pinned is not None:
-            self.pinned.drop()
-            self.pinned = None
-        self.receive = self._discard
+        if self.flags or self.upstream is not None:
+            pinned = self.pinned
+            self._let_go()
+            if pinned is not None:
+                pinned.drop()
         self.session.end()
         self.gate.clients.discard(self)
 

@@ -8,9 +8,9 @@ idle origin that talks has lost its place in the protocol, and the connection is
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from stopgap._core import FINISH, RELAY, WRITE
+from stopgap._core import FINISH, LAST, RELAY, WRITE
 from stopgap.gate import health
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stopgap.gate.pool import Origin, Pool
 
 _STRAY: Final = -1
+_FINISH_LAST: Final = FINISH | LAST
 
 
 def _stray(data: bytes) -> tuple[int, bytes]:
@@ -65,8 +66,8 @@ class Upstream(asyncio.Protocol):
         self.full = False
         self.drained: asyncio.Future[None] | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
+    def connection_made(self, transport: Any) -> None:
+        self.transport: asyncio.Transport = transport
         self.write = self.transport.write
         self.connected = True
         self.pool.connected(self)
@@ -94,7 +95,7 @@ class Upstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         command, payload = self.respond(data)
-        if command == FINISH:
+        if command | LAST == _FINISH_LAST:
             client = self.client
             if client is None or client.flags or self.waiting:
                 self._settle(command, payload, data)
@@ -106,6 +107,8 @@ class Upstream(asyncio.Protocol):
             self.reused = True
             self.since = 0.0
             self.idle.append(self)
+            if command != FINISH:
+                client.transport.close()
         elif command == RELAY:
             self.reply(data)
         elif command == WRITE:
