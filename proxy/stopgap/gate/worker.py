@@ -33,6 +33,8 @@ from stopgap.gate.upstream import dial
 TICK: Final = 0.5
 """Seconds between two reports of events; every second tick sweeps."""
 BACKLOG: Final = 4096
+ACCEPTS: Final = 3
+"""Connections accepted in one turn of the loop: libuv takes one for each descriptor that it watches."""
 FAILURE_WORDS: Final = 8
 """Words of the board for the failures of one origin (`health.FAILURES`)."""
 EVENTS_UNSENT: Final = 4 << 20
@@ -177,16 +179,16 @@ class Worker(asyncio.Protocol):
         for listener in self.start.listen:
             if listener.tls and self._context is None:
                 raise tls.TlsError("a listener is marked tls, but no certificate and key are given")
-            sock = socket.socket(fileno=listener.fd)
-            server = await self.gate.loop.create_server(
-                partial(Client, self.gate, listener.tls),
-                sock=sock,
-                backlog=BACKLOG,
-                ssl=self._context if listener.tls else None,
-                ssl_handshake_timeout=10.0 if listener.tls else None,
-                ssl_shutdown_timeout=2.0 if listener.tls else None,
-            )
-            self._servers.append(server)
+            for _ in range(ACCEPTS):
+                server = await self.gate.loop.create_server(
+                    partial(Client, self.gate, listener.tls),
+                    sock=socket.socket(fileno=os.dup(listener.fd)),
+                    backlog=BACKLOG,
+                    ssl=self._context if listener.tls else None,
+                    ssl_handshake_timeout=10.0 if listener.tls else None,
+                    ssl_shutdown_timeout=2.0 if listener.tls else None,
+                )
+                self._servers.append(server)
 
     def drain(self, seconds: float) -> None:
         """Accept no more; end when nothing runs, or after so many seconds."""
@@ -272,7 +274,6 @@ def main() -> None:
         signal.SIGUSR2,
     ):
         signal.signal(number, signal.SIG_IGN)
-    os.environ["UV_USE_IO_URING"] = "0"  # measured: epoll_ctl through a ring costs more than it saves
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvloop.run(serve(msgspec.json.decode(sys.argv[1], type=messages.Start)))
