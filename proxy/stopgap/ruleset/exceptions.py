@@ -21,7 +21,7 @@ DEFAULT_COMPAT = "tight"
 OPEN = "none"
 
 STRUCTURAL = frozenset({"get-with-body", "upgrade-denied"})
-"""Denied reasons that an exception may name, beside all ambiguous ones: neither rules nor limits make them."""
+"""Denied reasons that an exception may name beside all ambiguous ones: neither rules nor limits make them."""
 
 LIMITS = {
     "target-too-long": "target",

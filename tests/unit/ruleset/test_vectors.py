@@ -1,0 +1,70 @@
+"""Do vectors unfold to the bytes they stand for, and is a vector that does not hold told with its line?"""
+
+from pathlib import Path
+
+import pytest
+
+from stopgap.ruleset import load, vectors
+from tests.unit.ruleset.builders import rules_of
+
+END = b"\r\nHost: vector.test\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ("GET / HTTP/1.0", b"GET / HTTP/1.0" + END),
+        ("GET /{N*3}a{ab*2} HTTP/1.0", b"GET /NNNaabab HTTP/1.0" + END),
+        (r"GET /\xC0\xaf HTTP/1.0", b"GET /\xc0\xaf HTTP/1.0" + END),
+        (r"GET /{\x90*3} HTTP/1.0", b"GET /\x90\x90\x90 HTTP/1.0" + END),
+        (r"GET /a\b\x4 HTTP/1.0", rb"GET /a\b\x4 HTTP/1.0" + END),
+        (r"GET /\x0a HTTP/1.0", b"GET /\n HTTP/1.0" + END),
+        ("GET /表 HTTP/1.0", "GET /表 HTTP/1.0".encode() + END),
+        ("GET /{a} HTTP/1.0", b"GET /{a} HTTP/1.0" + END),
+        ("GET / HTTP/1.0\nA: b\n", b"GET / HTTP/1.0\r\nA: b\r\n\r\n"),
+        ("GET / HTTP/1.0\n{A: b\n*2}", b"GET / HTTP/1.0\r\nA: b\r\nA: b\r\n\r\n"),
+        ("POST / HTTP/1.0\nA: b\n\nbo\ndy", b"POST / HTTP/1.0\r\nA: b\r\n\r\nbo\r\ndy"),
+        ("POST / HTTP/1.0\nA: b\n\nx\n\ny", b"POST / HTTP/1.0\r\nA: b\r\n\r\nx\r\n\r\ny"),
+    ],
+)
+def test_requests(text: str, raw: bytes) -> None:
+    assert vectors.request(text) == raw
+
+
+def test_a_vector_that_unfolds_too_far() -> None:
+    with pytest.raises(ValueError, match="unfolds to more than 67108864 bytes"):
+        vectors.request("GET /{a*999999999} HTTP/1.0")
+
+
+RULE = """\
+[[rule]]
+id = "htr"
+title = "T"
+servers = ["iis5", "iis6"]
+match = { extension = "htr" }
+block = ['GET /a.htr HTTP/1.0', 'GET /a.htm HTTP/1.0']
+pass = [
+    'GET / HTTP/1.0',
+    'GET /b.%68tr HTTP/1.0',
+    'GET /{b*999999999} HTTP/1.0',
+]
+"""
+
+
+def test_failures_name_everything(tmp_path: Path) -> None:
+    failures = [str(failure) for failure in vectors.run(rules_of(tmp_path, RULE))]
+    assert [failure.replace(f"{tmp_path}/", "") for failure in failures] == [
+        "ours.toml:6: rule \"htr\": block: 'GET /a.htm HTTP/1.0' is not caught by this rule on iis5, "
+        "code page 1252; verdict: passes",
+        "ours.toml:9: rule \"htr\": pass: 'GET /b.%68tr HTTP/1.0' is caught by this rule on iis5, "
+        "code page 1252; verdict: refused: extension-denied (htr)",
+        "ours.toml:10: rule \"htr\": pass: 'GET /{b*999999999} HTTP/1.0' is caught by this rule on any, "
+        "code page 1252; verdict: unfolds to more than 67108864 bytes",
+    ]
+
+
+def test_progress_is_told() -> None:
+    rules = load.packaged()[0].rules[:2]
+    told: list[None] = []
+    vectors.run(rules, lambda: told.append(None))
+    assert len(told) == sum(len(rule.block) + len(rule.passes) for rule in rules)
