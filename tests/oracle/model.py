@@ -140,7 +140,7 @@ def escape(items: Sequence[Item], world: World) -> tuple[int, Item]:
         return 6, code if code < 0x80 else chr(code)
     if len(text) >= 3 and hexadecimal(text[1:3]):
         return 3, int(text[1:3], 16)
-    if world.bad_escape == "arithmetic" and len(text) >= 3 and text[1:3].isascii():
+    if world.bad_escape == "arithmetic" and len(text) >= 3 and text[1:3].isascii() and text[1:3].isalnum():
         return 3, (16 * nibble(text[1]) + nibble(text[2])) % 256
     return (0 if world.bad_escape == "refused" else 1), PERCENT
 
@@ -250,7 +250,7 @@ def resolve(items: list[Item], server: Server) -> Reading:
 
 
 def forms(segment: str, server: Server) -> Iterator[str]:
-    """A segment, and what is left of it without `:` (X6), `;` (X7), end dots and spaces (X5), lead byte (U7)."""
+    """A segment, and what is left of it without `:` (X6), `;` (X7), end dots, spaces (X5), lead byte (U7)."""
     seen = [segment]
     for name in seen:
         shorter = [name.rstrip(". ")] if server.strips else []

@@ -8,7 +8,7 @@ byte, which Far-East editions drop from a name (U7). Best fit comes from `bestfi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +23,8 @@ class Page:
     """One ANSI (or OEM) code page."""
 
     number: int
-    leads: frozenset[int]
-    folds: dict[str, int]
+    leads: frozenset[int] = field(repr=False)
+    folds: dict[str, int] = field(repr=False)
 
     @property
     def codec(self) -> str:

@@ -1,0 +1,15 @@
+"""How hard do the property tests try? `ci` for every run, `long` by hand: HYPOTHESIS_PROFILE=long."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+COMMON = {
+    "deadline": None,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.filter_too_much],
+}
+
+settings.register_profile("ci", max_examples=100, **COMMON)
+settings.register_profile("long", max_examples=20_000, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -1,0 +1,171 @@
+"""What do a client and an origin see of each other through a `Session`? A gate without sockets.
+
+Carries out the commands of `_core.pyi` and nothing else. The same bytes in other pieces may give other
+commands (one FORWARD, or OPEN, BODY and END); a `Transcript` holds what both sides get, which may not differ.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from stopgap import _core
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+COMMANDS = {
+    getattr(_core, name): name
+    for name in (
+        [
+            "WAIT",
+            "FORWARD",
+            "OPEN",
+            "BODY",
+            "END",
+            "HOLD",
+            "SEND",
+            "ANSWER",
+            "CLOSE",
+            "PAUSE",
+            "RELAY",
+            "WRITE",
+            "FINISH",
+            "RETIRE",
+            "PIN",
+            "TUNNEL",
+        ]
+    )
+}
+KIND = _core.MORE - 1
+
+
+@dataclass
+class Transcript:
+    """What a connection came to."""
+
+    requests: list[bytes] = field(default_factory=list)
+    """Each complete request as the origin gets it."""
+    client: bytes = b""
+    """All that the client gets."""
+    closed: bool = False
+    tunnel: bytes = b""
+    """What the origin gets after the protocol was switched."""
+    pinned: bool = False
+    retired: int = 0
+    commands: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    """Names of the reasons in the events of the refusals."""
+    detected: list[str] = field(default_factory=list)
+    """The same for what was judged and forwarded all the same."""
+
+
+class Conversation:
+    """One client connection and its origin; `answers` are given in turn, the last one again and again.
+
+    Without answers the origin stays silent; with `fail` the origin cannot be used: an index into `_core.reasons()`.
+    """
+
+    def __init__(
+        self, policy: _core.Policy, answers: Sequence[Iterable[bytes]] = ((OK,),), fail: int | None = None
+    ) -> None:
+        self.worker = _core.Worker(memoryview(bytearray(8 * _core.BOARD_WORDS)).cast("Q"), 1)
+        self.worker.activate(policy)
+        self.session = self.worker.session("192.0.2.7", False, False)
+        self.answers = [list(answer) for answer in answers]
+        self.fail = fail
+        self.said = Transcript()
+        self._open = b""
+        self._held = b""
+        self._tunnel = False
+
+    def receive(self, data: bytes) -> None:
+        """The client sends a piece, if it may still send."""
+        if not self.said.closed:
+            self._carry_out(*self.session.receive(data))
+
+    def expire(self) -> None:
+        """The deadlines are looked at."""
+        command, payload = self.session.expire()
+        if command != _core.WAIT:
+            self._answer(b"", command, payload)
+
+    def finish(self) -> Transcript:
+        """The client closes; the worker writes its events."""
+        self.session.end()
+        self.worker.flush()
+        for event in self.worker.events():
+            action, reason = event[5], event[7]
+            if event[1] == 0:
+                (self.said.detected if action == "detected" else self.said.reasons).append(reason)
+        return self.said
+
+    def _carry_out(self, command: int, payload: bytes) -> None:
+        kind = command & KIND
+        self.said.commands.append(COMMANDS[kind])
+        if kind in (_core.ANSWER, _core.CLOSE):
+            self.said.client += payload
+            self.said.closed |= kind == _core.CLOSE
+        elif kind == _core.OPEN:
+            self._open = payload
+        elif kind == _core.BODY:
+            self._open += payload
+        elif kind == _core.HOLD:
+            self._held += payload
+        elif kind == _core.TUNNEL:
+            self.said.tunnel += payload
+        elif kind in (_core.FORWARD, _core.END, _core.SEND):
+            self._complete(payload if kind == _core.FORWARD else self._open + payload + self._held)
+        else:
+            assert kind in (_core.WAIT, _core.PAUSE), COMMANDS[kind]
+            assert not payload
+        if command & _core.MORE:
+            self._carry_out(*self.session.receive(b""))
+
+    def _complete(self, request: bytes) -> None:
+        self._open = self._held = b""
+        self.said.requests.append(request)
+        if self.fail is not None:
+            self._answer(b"", *self.session.fail(self.fail))
+            return
+        if not self.answers:
+            return
+        turn = min(len(self.said.requests), len(self.answers)) - 1
+        number = len(self.said.requests)
+        for piece in self.answers[turn]:
+            if self._answered(number):
+                return
+            self._answer(piece, *self.session.respond(piece))
+        if not self._answered(number) and not self._tunnel:
+            self._answer(b"", *self.session.lost())
+
+    def _answered(self, number: int) -> bool:
+        """The request is over; the next may have begun in the meantime."""
+        return self.said.closed or not self.session.busy or len(self.said.requests) != number
+
+    def _answer(self, piece: bytes, command: int, payload: bytes) -> None:
+        kind = command & KIND
+        self.said.commands.append(COMMANDS[kind])
+        self.said.client += piece if kind == _core.RELAY else payload
+        self.said.closed |= kind == _core.CLOSE or bool(command & _core.LAST)
+        self.said.pinned |= kind == _core.PIN
+        self.said.retired += kind == _core.RETIRE
+        self._tunnel |= kind == _core.TUNNEL
+        if command & _core.MORE and not self.said.closed:
+            self._carry_out(*self.session.receive(b""))
+
+
+def converse(
+    policy: _core.Policy, pieces: Iterable[bytes], answers: Sequence[Iterable[bytes]] = ((OK,),)
+) -> Transcript:
+    """A whole connection: the client sends the pieces, then closes."""
+    conversation = Conversation(policy, answers)
+    for piece in pieces:
+        conversation.receive(piece)
+    return conversation.finish()
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    """The data in pieces, cut at these places (those inside it)."""
+    ends = sorted({place for place in places if 0 < place < len(data)})
+    return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True)]
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
