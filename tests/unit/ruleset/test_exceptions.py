@@ -1,4 +1,4 @@
-"""Are exceptions narrowed to their compat mode, out of force after their day, warned of where they open much?"""
+"""Are exceptions narrowed to their compat mode, over after their day, and warned of where they open much?"""
 
 import datetime
 from pathlib import Path
@@ -114,8 +114,7 @@ IDQ = "/search/query.idq"
         ("tight", f"POST {IDQ} HTTP/1.0\nContent-Length: 150\n\n{{a*150}}", True),
         ("tight", f"POST {IDQ} HTTP/1.0\nContent-Length: 240\n\n{{a*240}}", False),
         ("tight", f"POST {IDQ} HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nf0\n{{a*240}}\n0\n\n", False),
-        ("tight", f"POST {IDQ} HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3\na=b\n0\n\n", True),
-        ("tight", f"POST {IDQ} HTTP/1.0\nContent-Length: 6\n\n%u9090", False),
+        ("tight", f"POST {IDQ} HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3\na=b\n0\n\n", False),
         ("relaxed", f"GET {IDQ}?CiRestriction={{a*400}} HTTP/1.0", True),
         ("relaxed", f"GET {IDQ}?CiRestriction={{a*600}} HTTP/1.0", False),
         ("relaxed", f"GET {IDQ}?{{N*224}}=a HTTP/1.0", False),
