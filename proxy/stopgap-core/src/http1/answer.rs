@@ -187,20 +187,29 @@ enum Kind {
     Hop,
 }
 
+/// By the length of the name, so that most fields cost one look.
+const KINDS: [&[(&str, Kind)]; 18] = [
+    &[],
+    &[],
+    &[("te", Kind::Hop)],
+    &[],
+    &[],
+    &[],
+    &[],
+    &[("trailer", Kind::Hop), ("upgrade", Kind::Upgrade)],
+    &[],
+    &[],
+    &[("connection", Kind::Connection), ("keep-alive", Kind::Hop)],
+    &[],
+    &[],
+    &[],
+    &[("content-length", Kind::Length)],
+    &[],
+    &[("proxy-connection", Kind::Hop), ("www-authenticate", Kind::Authenticate)],
+    &[("transfer-encoding", Kind::Transfer)],
+];
+
 fn kind(name: &str) -> Kind {
-    const KINDS: [(&str, Kind); 9] = [
-        ("content-length", Kind::Length),
-        ("transfer-encoding", Kind::Transfer),
-        ("connection", Kind::Connection),
-        ("www-authenticate", Kind::Authenticate),
-        ("upgrade", Kind::Upgrade),
-        ("keep-alive", Kind::Hop),
-        ("proxy-connection", Kind::Hop),
-        ("trailer", Kind::Hop),
-        ("te", Kind::Hop),
-    ];
-    KINDS
-        .iter()
-        .find(|(known, _)| known.len() == name.len() && known.eq_ignore_ascii_case(name))
-        .map_or(Kind::Other, |(_, kind)| *kind)
+    let row = KINDS.get(name.len()).copied().unwrap_or(&[]);
+    row.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map_or(Kind::Other, |(_, kind)| *kind)
 }
