@@ -390,11 +390,10 @@ fn is_device(segment: &[u8]) -> bool {
         return false;
     }
     let stem = segment.iter().position(|byte| matches!(byte, b'.' | b':' | b';')).unwrap_or(segment.len());
-    match segment[..stem].trim_ascii_end() {
-        b"aux" | b"con" | b"nul" | b"prn" => true,
-        [b'c', b'o', b'm', b'1'..=b'9'] | [b'l', b'p', b't', b'1'..=b'9'] => true,
-        _ => false,
-    }
+    matches!(
+        segment[..stem].trim_ascii_end(),
+        b"aux" | b"con" | b"nul" | b"prn" | [b'c', b'o', b'm', b'1'..=b'9'] | [b'l', b'p', b't', b'1'..=b'9']
+    )
 }
 
 /// X12: `^[^~]{1,6}~[0-9]{1,3}(\.[^.]{0,3})?$`.

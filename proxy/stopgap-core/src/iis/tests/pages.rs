@@ -84,7 +84,8 @@ fn pairs_agree_with_an_independent_decoder() {
         let page = page(CodePage(number)).unwrap();
         let (mut same, mut other) = (0, 0);
         for (lead, trail) in (0x81..=0xFE).flat_map(|lead| (0x40..=0xFE).map(move |trail| (lead, trail))) {
-            let (theirs, bad) = encoding.decode_without_bom_handling(&[lead, trail]);
+            let bytes = [lead, trail];
+            let (theirs, bad) = encoding.decode_without_bom_handling(&bytes);
             let mut chars = theirs.chars();
             let (Some(char), None, false) = (chars.next(), chars.next(), bad) else { continue };
             if !page.is_lead(lead) || !page.is_trail(trail) {
