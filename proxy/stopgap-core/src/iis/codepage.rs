@@ -45,7 +45,7 @@ pub fn numbers() -> impl Iterator<Item = u16> {
 
 /// The page of this number, if it is one of `numbers`.
 pub fn page(number: CodePage) -> Option<&'static Page> {
-    PAGES.iter().find(|page| page.number == number.0)
+    PAGES.binary_search_by_key(&number.0, |page| page.number).ok().map(|at| &PAGES[at])
 }
 
 impl Page {

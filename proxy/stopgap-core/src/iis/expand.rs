@@ -12,8 +12,9 @@ use crate::iis::trace::{Step, Trace};
 use crate::iis::unescape::{Found, Manner, Stray, unescape};
 use crate::iis::unit::{Unit, VALUE};
 
-/// Units of all candidates together: some sixty readings of the longest usual target.
+/// Units of all candidates together: sixty readings of the longest usual target, or twelve of a long body.
 const MOST_UNITS: usize = 1 << 18;
+const MOST_TIMES: usize = 12;
 
 /// What kind of target is read.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,7 @@ pub struct Job<'a> {
     pub passes: u8,
     /// A query: `+` is a space, and stray `%` may be dropped.
     pub query: bool,
+    /// Candidates to keep at most.
     pub most: usize,
 }
 
@@ -44,6 +46,8 @@ pub struct Expansion {
     /// What a step writes before it is appended to `units`, and what a further pass reads.
     spare: Vec<Unit>,
     candidates: Vec<Candidate>,
+    /// Units to keep at most.
+    room: usize,
     overflow: bool,
 }
 
@@ -53,6 +57,7 @@ impl Expansion {
         self.units.clear();
         self.candidates.clear();
         self.overflow = false;
+        self.room = MOST_UNITS.max(bytes.len().saturating_mul(MOST_TIMES));
         self.pass(bytes, Trace::default(), 1, job);
         let mut next = 0;
         while let Some(candidate) = self.candidates.get(next) {
@@ -190,7 +195,7 @@ impl Expansion {
         if self.candidates.iter().any(|other| self.units[other.units.clone()] == *units) {
             return false;
         }
-        self.overflow |= self.candidates.len() >= job.most || self.units.len() > MOST_UNITS;
+        self.overflow |= self.candidates.len() >= job.most || self.units.len() > self.room;
         if !self.overflow {
             self.candidates.push(candidate);
         }

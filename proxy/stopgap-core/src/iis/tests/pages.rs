@@ -71,7 +71,7 @@ fn lead_and_trail_ranges() {
     assert_eq!(bytes(&|byte| japanese.is_trail(byte)), both(0x40..=0x7E, 0x80..=0xFC));
     for number in [936, 949, 950] {
         let page = page(CodePage(number)).unwrap();
-        assert_eq!(bytes(&|byte| page.is_lead(byte)), both(0x81..=0xFE, 1..=0));
+        assert_eq!(bytes(&|byte| page.is_lead(byte)), (0x81..=0xFE).collect::<Vec<u8>>());
     }
     assert!(!page(CodePage(1252)).unwrap().is_double());
 }
