@@ -85,6 +85,8 @@ pub struct Shapes {
     noted: u64,
     /// A segment of it is `.` or `..`.
     climbs: bool,
+    /// Where the names of the segment being judged end.
+    ends: Vec<usize>,
 }
 
 /// The segment being written.
@@ -283,11 +285,12 @@ impl Shapes {
         let semicolon = (classes & CUT != 0).then(|| segment::differing_semicolon(text)).flatten();
         self.climbs |= matches!(text, b"." | b"..");
         if classes & CUT != 0 || matches!(text, [.., b'.' | b' ']) {
-            let cuts: Vec<usize> = segment::cuts(text).take(MOST_NAMES).collect();
-            for cut in cuts {
-                let end = start + cut;
+            let mut ends = std::mem::take(&mut self.ends);
+            ends.extend(segment::cuts(text).take(MOST_NAMES).map(|cut| start + cut));
+            for end in ends.drain(..) {
                 self.push_name(start, end, self.last_dot(start, end), number, false);
             }
+            self.ends = ends;
         }
         for reason in reasons.into_iter().flatten() {
             self.note(reason, start);
