@@ -12,8 +12,9 @@ use crate::iis::trace::{Step, Trace};
 use crate::iis::unescape::{Found, Manner, Stray, unescape};
 use crate::iis::unit::{Unit, VALUE};
 
-/// Units of all candidates together: sixty readings of the longest usual target, or twelve of a long body.
-const MOST_UNITS: usize = 1 << 18;
+/// Units of all candidates together: more than an honest target needs, whatever its length. This bounds what
+/// a hostile one costs: a unit of a path takes some 10 ns until its reading is written.
+const MOST_UNITS: usize = 1 << 14;
 const MOST_TIMES: usize = 12;
 
 /// What kind of target is read.

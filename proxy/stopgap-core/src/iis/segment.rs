@@ -56,9 +56,15 @@ pub fn cuts(segment: &[u8]) -> impl Iterator<Item = usize> {
 
 /// X7: the first semicolon with different extensions before and after it, as in `x.asp;.jpg`.
 pub fn differing_semicolon(segment: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b';', segment).find(|&at| {
-        let (before, after) = (extension(&segment[..at]), extension(&segment[at + 1..]));
-        !before.is_empty() && !after.is_empty() && before != after
+    let after = extension(segment);
+    let (first, last) = (memchr::memchr(b'.', segment)?, stripped(segment).checked_sub(after.len() + 1)?);
+    if after.is_empty() || first >= last {
+        return None;
+    }
+    let mut between = memchr::memchr_iter(b';', &segment[first..last]).map(|at| first + at);
+    between.find(|&at| {
+        let before = extension(&segment[..at]);
+        !before.is_empty() && before != after
     })
 }
 

@@ -7,9 +7,9 @@ use crate::iis::unit::{BAD_LEAD, FITTED, NOTED, OVERLONG, PERCENT_U, STRAY, TRAI
 use crate::verdict::Reason;
 
 /// Names of all readings together.
-const MOST_NAMES: usize = 1 << 14;
+const MOST_NAMES: usize = 1 << 12;
 /// Longer paths are not worth a fast lane, and might have more names.
-const MOST_PLAIN: usize = 1 << 14;
+const MOST_PLAIN: usize = MOST_NAMES;
 
 /// What an ASCII byte means in a path: 0 is nothing.
 type Class = u8;
@@ -93,6 +93,8 @@ pub struct Shapes {
 #[derive(Clone, Copy, Default)]
 struct Segment {
     start: usize,
+    /// The last dot so far; 0 when there is none.
+    dot: usize,
     /// Classes that it holds.
     classes: Class,
     /// A tilde is in it that is no trail byte.
@@ -180,6 +182,7 @@ impl Shapes {
             }
             if class != PLAIN {
                 segment.classes |= class;
+                segment.dot = if class == DOT { self.length() } else { segment.dot };
                 segment.tilde |= class == TILDE && unit & TRAIL == 0;
                 if class & (CUT | ODD) != 0 && unit & TRAIL == 0 {
                     self.odd(lower, &units[at + 1..], doubtful);
@@ -269,13 +272,13 @@ impl Shapes {
 
     /// The segment ends where the path ends: its names, and what is ambiguous in it as a whole.
     fn segment(&mut self, segment: Segment, first: usize) {
-        let Segment { start, classes, tilde } = segment;
+        let Segment { start, dot, classes, tilde } = segment;
         let number = match self.names.get(first..).and_then(|names| names.last()) {
             Some(before) => before.segment + 1,
             None => 0,
         };
         let end = self.length();
-        self.push_name(start, end, self.last_dot(start, end), number, true);
+        self.push_name(start, end, if dot == 0 { end } else { dot }, number, true);
         let text = &self.bytes[self.base + start..];
         let reasons = [
             segment::is_device(text).then_some(Reason::DeviceName),
