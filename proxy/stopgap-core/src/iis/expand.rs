@@ -12,10 +12,9 @@ use crate::iis::trace::{Step, Trace};
 use crate::iis::unescape::{Found, Manner, Stray, unescape};
 use crate::iis::unit::{Unit, VALUE};
 
-/// Units of all candidates together: more than an honest target needs, whatever its length. This bounds what
-/// a hostile one costs: a unit of a path takes some 10 ns until its reading is written.
-const MOST_UNITS: usize = 1 << 14;
-const MOST_TIMES: usize = 12;
+/// Units that all candidates of a short target may have together. Bounding units bounds what a hostile target
+/// costs: some 10 ns each, until its reading is written.
+const LEAST_ROOM: usize = 1 << 14;
 
 /// What kind of target is read.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +27,8 @@ pub struct Job<'a> {
     pub query: bool,
     /// Candidates to keep at most.
     pub most: usize,
+    /// How many times the target's length all candidates may have together, in units.
+    pub times: usize,
 }
 
 /// One candidate.
@@ -58,7 +59,7 @@ impl Expansion {
         self.units.clear();
         self.candidates.clear();
         self.overflow = false;
-        self.room = MOST_UNITS.max(bytes.len().saturating_mul(MOST_TIMES));
+        self.room = LEAST_ROOM.max(bytes.len().saturating_mul(job.times));
         self.pass(bytes, Trace::default(), 1, job);
         let mut next = 0;
         while let Some(candidate) = self.candidates.get(next) {

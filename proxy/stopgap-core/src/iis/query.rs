@@ -31,7 +31,9 @@ impl QueryReadings {
         if !query.iter().any(|&byte| byte >= 0x80 || matches!(byte, b'%' | b'+')) {
             return;
         }
-        let job = Job { table, pages, passes: PASSES, query: true, most: MOST_READINGS - 1 };
+        let most = MOST_READINGS - 1;
+        // Room for all of them and for what they are derived from: padding hides no reading.
+        let job = Job { table, pages, passes: PASSES, query: true, most, times: 2 * most };
         self.incomplete = !self.expansion.expand(query, job);
         for (candidate, units) in self.expansion.candidates() {
             let start = self.bytes.len();
