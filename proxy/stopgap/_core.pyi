@@ -189,7 +189,18 @@ def buffers_body(server: str) -> bool:
     """Whether a server table's default is `body = "buffer"`."""
 
 def board() -> list[tuple[str, int, int]]:
-    """The layout of a slot: (name, first word, words). See `stopgap.admin.metrics`."""
+    """The layout of a slot: (name, first word, words). Regions, in 64-bit words:
+
+    requests[site 256][passed, refused, detected], rules[counter 16384][refused, detected],
+    reasons[reason 128][refused, detected], filter_seconds and request_seconds [a count a bucket,
+    not cumulative; the last has no upper bound][sum in nanoseconds], connections_opened,
+    connections_closed, events_dropped; and those that only Python writes: origin_errors
+    [origin 256][failure 8], origin_connections_opened[256], origin_connections_reused[256],
+    heartbeat.
+    """
+
+def buckets() -> dict[str, list[float]]:
+    """Upper bounds in seconds of the histograms "filter_seconds" and "request_seconds"."""
 
 def readings(target: bytes, server: str, codepages: list[int]) -> list[tuple[bytes, bytes, list[str], list[str]]]:
     """Every reading of a target's path: (decoded path, resolved path, steps, anomalies).

@@ -125,7 +125,7 @@ reasons! {
     TransferOnOld "transfer-on-1.0" Malformed 400 "" "An HTTP/1.0 request has a Transfer-Encoding.";
     UnknownTransfer "unknown-transfer" Malformed 501 "" "The Transfer-Encoding is not exactly chunked.";
     BadChunk "bad-chunk" Malformed 400 "" "The chunked body breaks the grammar.";
-    EncodedBody "encoded-body" Malformed 415 "" "The request body has a Content-Encoding, which IIS does not decode.";
+    EncodedBody "encoded-body" Denied 415 "" "The request body has a Content-Encoding, which IIS does not decode.";
     BodyCut "body-cut" Malformed 400 "" "The client closed before it sent the whole body it declared.";
     BadExpectation "bad-expectation" Malformed 417 "" "The Expect header is not 100-continue.";
     UpgradeDenied "upgrade-denied" Denied 403 "" "The site does not allow this protocol upgrade.";

@@ -1,2 +1,7 @@
 //! HTTP/1: strict reading of request heads, exact framing of bodies, rewriting of heads, answers.
+pub mod answer;
+pub mod chunked;
+pub mod framing;
 pub mod head;
+pub mod pages;
+pub mod rewrite;

@@ -1,0 +1,167 @@
+//! Which of many literals occur in a text, at a cost that hardly grows with their number.
+//!
+//! Every literal of four bytes or more leaves one of its four-byte grams in a bitmap that is small
+//! enough for the cache. Only a text that shows such a gram is walked by the automaton. Shorter
+//! literals are few and have an automaton of their own.
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use rustc_hash::FxHashSet;
+
+/// Bytes in a gram.
+const GRAM: usize = 4;
+/// Bits of the bitmap: at least, and at most (128 KiB).
+const SMALLEST: u32 = 12;
+const LARGEST: u32 = 20;
+/// Automata over more bytes of patterns than this are walked as compact NFA, not as DFA.
+const DFA_BYTES: usize = 4096;
+
+/// Literals and the rules that each of them wakes.
+#[derive(Debug, Default)]
+pub struct Literals {
+    short: Option<Automaton>,
+    long: Option<(Grams, Automaton)>,
+}
+
+#[derive(Debug)]
+struct Automaton {
+    search: AhoCorasick,
+    wakes: Vec<Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct Grams {
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Literals {
+    /// Build from lower-case, non-empty literals with the rules they wake.
+    pub fn build(literals: Vec<(Vec<u8>, Vec<u32>)>) -> Result<Literals, String> {
+        let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(text, _)| text.len() >= GRAM);
+        let texts: Vec<&[u8]> = long.iter().map(|(text, _)| text.as_slice()).collect();
+        let grams = Grams::build(&texts);
+        Ok(Literals {
+            short: Automaton::build(short)?,
+            long: Automaton::build(long)?.map(|automaton| (grams, automaton)),
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.short.is_none() && self.long.is_none()
+    }
+
+    /// Wake the rules of every literal that occurs in `text`, whatever its ASCII case.
+    pub fn scan(&self, text: &[u8], mut wake: impl FnMut(u32)) {
+        if let Some(automaton) = &self.short {
+            automaton.scan(text, &mut wake);
+        }
+        if let Some((grams, automaton)) = &self.long {
+            if grams.may_hold(text) {
+                automaton.scan(text, &mut wake);
+            }
+        }
+    }
+}
+
+impl Automaton {
+    fn build(literals: Vec<(Vec<u8>, Vec<u32>)>) -> Result<Option<Automaton>, String> {
+        if literals.is_empty() {
+            return Ok(None);
+        }
+        let (texts, wakes): (Vec<Vec<u8>>, Vec<Vec<u32>>) = literals.into_iter().unzip();
+        let small = texts.iter().map(Vec::len).sum::<usize>() <= DFA_BYTES;
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .ascii_case_insensitive(true)
+            .kind(Some(if small { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA }))
+            .build(texts)
+            .map_err(|error| format!("too many literals in the rules: {error}"))?;
+        Ok(Some(Automaton { search, wakes }))
+    }
+
+    fn scan(&self, text: &[u8], wake: &mut impl FnMut(u32)) {
+        for hit in self.search.find_overlapping_iter(text) {
+            if let Some(rules) = self.wakes.get(hit.pattern().as_usize()) {
+                rules.iter().for_each(|&rule| wake(rule));
+            }
+        }
+    }
+}
+
+impl Grams {
+    fn build(texts: &[&[u8]]) -> Grams {
+        // About 64 bits a literal keep the bitmap at 1 or 2 percent.
+        let width = (texts.len() * 64).max(1).next_power_of_two().trailing_zeros().clamp(SMALLEST, LARGEST);
+        let mut grams = Grams { bits: vec![0; 1 << (width - 6)], shift: 32 - width };
+        let mut order: Vec<&[u8]> = texts.to_vec();
+        order.sort_by_key(|text| text.len());
+        let mut chosen: FxHashSet<u32> = FxHashSet::default();
+        for text in order {
+            let mut own = text.windows(GRAM).map(|gram| (rarity(gram), word(gram)));
+            if own.clone().any(|(_, word)| chosen.contains(&word)) {
+                continue;
+            }
+            if let Some(first) = own.next() {
+                let best = own.fold(first, |best, other| if other.0 > best.0 { other } else { best });
+                chosen.insert(best.1);
+                let slot = grams.slot(best.1);
+                if let Some(bits) = grams.bits.get_mut(slot >> 6) {
+                    *bits |= 1 << (slot & 63);
+                }
+            }
+        }
+        grams
+    }
+
+    fn may_hold(&self, text: &[u8]) -> bool {
+        text.windows(GRAM).any(|gram| {
+            let slot = self.slot(word(gram));
+            self.bits.get(slot >> 6).is_some_and(|bits| bits >> (slot & 63) & 1 == 1)
+        })
+    }
+
+    fn slot(&self, word: u32) -> usize {
+        (word.wrapping_mul(0x9E37_79B1) >> self.shift) as usize
+    }
+}
+
+/// Four bytes as one word, letters in lower case (and a few signs made one, which does no harm).
+fn word(gram: &[u8]) -> u32 {
+    gram.iter().fold(0, |word, &byte| word << 8 | u32::from(byte | 0x20))
+}
+
+/// How seldom a gram is met in the text of usual requests: signs and rare letters count.
+fn rarity(gram: &[u8]) -> u32 {
+    gram.iter()
+        .map(|byte| match byte {
+            b'e' | b'a' | b't' | b'i' | b'o' | b'n' | b's' | b'r' | b'/' | b'.' => 0,
+            b'l' | b'c' | b'd' | b'm' | b'p' | b'u' | b'h' | b'-' | b'=' | b'0' | b'1' => 1,
+            b'g' | b'b' | b'f' | b'w' | b'y' | b'v' | b'2'..=b'9' | b'_' | b' ' | b'&' => 2,
+            _ => 3,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Literals;
+
+    fn woken(literals: &[&str], text: &str) -> Vec<u32> {
+        let list =
+            literals.iter().zip(0..).map(|(text, rule)| (text.as_bytes().to_vec(), vec![rule])).collect();
+        let mut woken = Vec::new();
+        Literals::build(list).unwrap().scan(text.as_bytes(), |rule| woken.push(rule));
+        woken.sort_unstable();
+        woken.dedup();
+        woken
+    }
+
+    #[test]
+    fn overlapping_literals_all_wake() {
+        let literals = ["..", "winnt", "nnt/s", "winnt/system32", "cmd.exe", "x"];
+        assert_eq!(woken(&literals, "/a/../WinNT/System32/CMD.EXE"), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(woken(&literals, "/default.htm"), [0u32; 0]);
+        assert_eq!(woken(&literals, "/b/winnt"), [1]);
+        assert_eq!(woken(&literals, ""), [0u32; 0]);
+    }
+}

@@ -1,0 +1,320 @@
+//! Which rules a request could match at all: the signs of all rules, looked up together.
+//!
+//! No false negatives: a rule that is not woken cannot match (a property test holds this). The cost
+//! of a usual request hardly depends on the number of rules: names and headers are tried against
+//! a bitmap of shapes and then looked up by hash, texts are searched for all literals at once, and
+//! numbers are compared with the lowest threshold.
+
+use rustc_hash::FxHashMap;
+
+use crate::rules::literals::Literals;
+use crate::rules::measure::body_length;
+use crate::rules::trigger::{Group, Size, Trigger, Triggers};
+use crate::rules::values::{Lazy, Subject, url_encoded};
+
+/// The signs of a site's rules. Rules are numbered by their place in the site.
+#[derive(Debug)]
+pub struct Prefilter {
+    always: Vec<u32>,
+    extensions: Names,
+    names: Names,
+    methods: FxHashMap<Vec<u8>, Vec<u32>>,
+    headers: Headers,
+    literals: [Literals; Group::COUNT],
+    sizes: [Thresholds; Size::COUNT],
+}
+
+/// Rules to try, each once.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    pub list: Vec<u32>,
+    seen: Vec<u32>,
+    round: u32,
+}
+
+impl Candidates {
+    fn start(&mut self, rules: usize) {
+        self.list.clear();
+        if self.seen.len() < rules {
+            self.seen.resize(rules, 0);
+        }
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.seen.fill(0);
+            self.round = 1;
+        }
+    }
+
+    fn wake(&mut self, rule: u32) {
+        if let Some(seen) = self.seen.get_mut(rule as usize) {
+            if *seen != self.round {
+                *seen = self.round;
+                self.list.push(rule);
+            }
+        }
+    }
+
+    fn wake_all(&mut self, rules: &[u32]) {
+        rules.iter().for_each(|&rule| self.wake(rule));
+    }
+}
+
+/// Names that wake rules.
+#[derive(Debug, Default)]
+struct Names {
+    shapes: Shapes,
+    rules: FxHashMap<Vec<u8>, Vec<u32>>,
+}
+
+impl Names {
+    fn add(&mut self, name: Vec<u8>, rule: u32) {
+        self.shapes.add(&name);
+        self.rules.entry(name).or_default().push(rule);
+    }
+
+    fn find(&self, name: &[u8]) -> &[u32] {
+        if !self.shapes.may_hold(name) {
+            return &[];
+        }
+        self.rules.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// First letter, last letter and length of names, as a bitmap of 4 KiB: most names are told apart
+/// without a hash. ASCII case makes no difference.
+#[derive(Debug)]
+struct Shapes(Vec<u32>);
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Shapes(vec![0; 32 * 32])
+    }
+}
+
+impl Shapes {
+    fn add(&mut self, name: &[u8]) {
+        let (slot, bit) = Shapes::place(name);
+        if let Some(lengths) = self.0.get_mut(slot) {
+            *lengths |= bit;
+        }
+    }
+
+    fn may_hold(&self, name: &[u8]) -> bool {
+        let (slot, bit) = Shapes::place(name);
+        self.0.get(slot).is_some_and(|lengths| lengths & bit != 0)
+    }
+
+    fn place(name: &[u8]) -> (usize, u32) {
+        let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or(0) & 31);
+        (letter(name.first()) << 5 | letter(name.last()), 1 << name.len().min(31))
+    }
+}
+
+/// Headers that wake rules, by name.
+#[derive(Debug, Default)]
+struct Headers {
+    shapes: Shapes,
+    rules: FxHashMap<Vec<u8>, HeaderSigns>,
+}
+
+#[derive(Debug, Default)]
+struct HeaderSigns {
+    present: Vec<u32>,
+    over: Thresholds,
+    /// Values are searched for literals.
+    search: bool,
+}
+
+impl Headers {
+    fn at(&mut self, name: Vec<u8>) -> &mut HeaderSigns {
+        self.shapes.add(&name);
+        self.rules.entry(name).or_default()
+    }
+
+    fn find(&self, name: &[u8]) -> Option<&HeaderSigns> {
+        if !self.shapes.may_hold(name) {
+            return None;
+        }
+        let mut lower = [0; 64];
+        match lower.get_mut(..name.len()) {
+            Some(lower) => {
+                lower.copy_from_slice(name);
+                lower.make_ascii_lowercase();
+                self.rules.get(&*lower)
+            }
+            None => self.rules.get(name.to_ascii_lowercase().as_slice()),
+        }
+    }
+}
+
+/// Thresholds in ascending order, with the rules that they wake.
+#[derive(Debug, Default)]
+struct Thresholds(Vec<(u64, u32)>);
+
+impl Thresholds {
+    fn over(&self, number: u64, found: &mut Candidates) {
+        self.0.iter().take_while(|(limit, _)| number > *limit).for_each(|&(_, rule)| found.wake(rule));
+    }
+}
+
+impl Prefilter {
+    /// Build from the signs of each rule; `None` is tried on every request.
+    pub fn build(rules: &[Option<Triggers>]) -> Result<Prefilter, String> {
+        let mut prefilter = Prefilter {
+            always: Vec::new(),
+            extensions: Names::default(),
+            names: Names::default(),
+            methods: FxHashMap::default(),
+            headers: Headers::default(),
+            literals: Default::default(),
+            sizes: Default::default(),
+        };
+        let mut literals: [FxHashMap<Vec<u8>, Vec<u32>>; Group::COUNT] = Default::default();
+        for (rule, found) in (0u32..).zip(rules) {
+            let Some(found) = found else {
+                prefilter.always.push(rule);
+                continue;
+            };
+            for trigger in &found.list {
+                if let Some((group, text)) = prefilter.add(trigger.clone(), rule) {
+                    literals[group as usize].entry(text).or_default().push(rule);
+                }
+            }
+        }
+        for (built, texts) in prefilter.literals.iter_mut().zip(literals) {
+            let mut texts: Vec<(Vec<u8>, Vec<u32>)> = texts.into_iter().collect();
+            texts.sort_unstable();
+            *built = Literals::build(texts)?;
+        }
+        prefilter.sizes.iter_mut().for_each(|thresholds| thresholds.0.sort_unstable());
+        prefilter.headers.rules.values_mut().for_each(|signs| signs.over.0.sort_unstable());
+        Ok(prefilter)
+    }
+
+    /// Note a sign; a literal is handed back to be built with the others.
+    fn add(&mut self, trigger: Trigger, rule: u32) -> Option<(Group, Vec<u8>)> {
+        match trigger {
+            Trigger::Extension(name) => self.extensions.add(name, rule),
+            Trigger::Name(name) => self.names.add(name, rule),
+            Trigger::Method(name) => self.methods.entry(name).or_default().push(rule),
+            Trigger::Header(name) => self.headers.at(name).present.push(rule),
+            Trigger::HeaderOver(name, limit) => self.headers.at(name).over.0.push((limit, rule)),
+            Trigger::Over(size, limit) => self.sizes[size as usize].0.push((limit, rule)),
+            Trigger::HeaderHolds(name, text) => {
+                self.headers.at(name).search = true;
+                return Some((Group::Header, text));
+            }
+            Trigger::Literal(group, text) => return Some((group, text)),
+        }
+        None
+    }
+
+    /// Collect the rules that the request wakes, in ascending order.
+    pub fn candidates(&self, rules: usize, subject: &Subject<'_>, lazy: &mut Lazy, found: &mut Candidates) {
+        found.start(rules);
+        found.wake_all(&self.always);
+        self.by_path(subject, found);
+        self.by_query(subject, lazy, found);
+        self.by_head(subject, found);
+        self.by_body(subject, lazy, found);
+        found.list.sort_unstable();
+    }
+
+    fn by_path(&self, subject: &Subject<'_>, found: &mut Candidates) {
+        for reading in 0..subject.readings.len() {
+            let view = subject.readings.view(reading);
+            for name in view.names {
+                let (start, dot, end) = (name.start as usize, name.dot as usize, name.end as usize);
+                found.wake_all(self.names.find(view.path.get(start..end).unwrap_or(&[])));
+                if dot < end {
+                    found.wake_all(self.extensions.find(view.path.get(dot + 1..end).unwrap_or(&[])));
+                }
+            }
+            self.over(Size::Path, view.path.len().max(view.resolved.len()), found);
+            self.over(Size::Depth, view.depth as usize, found);
+            self.search(Group::Path, view.path, found);
+            if view.resolved != view.path {
+                self.search(Group::Path, view.resolved, found);
+            }
+        }
+    }
+
+    fn by_query(&self, subject: &Subject<'_>, lazy: &mut Lazy, found: &mut Candidates) {
+        if subject.head.query.is_none() {
+            return;
+        }
+        let query = subject.query();
+        self.over(Size::QueryRaw, query.len(), found);
+        self.over(Size::Query, longest_reading(query), found);
+        if self.literals[Group::Query as usize].is_empty() {
+            return;
+        }
+        if query.iter().all(|&byte| byte.is_ascii() && byte != b'%' && byte != b'+') {
+            // One reading, which differs in ASCII case only; parameters are cuts of it.
+            return self.search(Group::Query, query, found);
+        }
+        let readings = lazy.query(subject);
+        (0..readings.len()).for_each(|i| self.search(Group::Query, readings.get(i), found));
+        // Split first and decoded then is not the same: a lead byte may swallow a `&`.
+        lazy.params(subject).texts().for_each(|text| self.search(Group::Query, text, found));
+    }
+
+    fn by_head(&self, subject: &Subject<'_>, found: &mut Candidates) {
+        let (buf, head) = (subject.buf, subject.head);
+        let method = head.method.of(buf);
+        if !self.methods.is_empty() {
+            found.wake_all(self.methods.get(method).map_or(&[], Vec::as_slice));
+        }
+        self.over(Size::Method, head.method.len(), found);
+        self.over(Size::Target, head.target.len(), found);
+        self.over(Size::PathRaw, head.path.len(), found);
+        self.over(Size::Host, head.host.len(), found);
+        self.over(Size::Headers, head.fields.len(), found);
+        self.search(Group::Method, method, found);
+        self.search(Group::Version, if head.minor == 0 { b"http/1.0" } else { b"http/1.1" }, found);
+        self.search(Group::Target, head.target.of(buf), found);
+        self.search(Group::Host, head.host.of(buf), found);
+        let named = &self.literals[Group::HeaderName as usize];
+        if self.headers.rules.is_empty() && named.is_empty() {
+            return;
+        }
+        for field in &head.fields {
+            let name = field.name.of(buf);
+            self.search(Group::HeaderName, name, found);
+            let Some(signs) = self.headers.find(name) else { continue };
+            found.wake_all(&signs.present);
+            signs.over.over(field.value.len() as u64, found);
+            if signs.search {
+                self.search(Group::Header, field.value.of(buf), found);
+            }
+        }
+    }
+
+    fn by_body(&self, subject: &Subject<'_>, lazy: &mut Lazy, found: &mut Candidates) {
+        self.over(Size::Body, body_length(subject) as usize, found);
+        let Some(body) = subject.body else { return };
+        self.over(Size::BodyText, longest_reading(body), found);
+        if self.literals[Group::Body as usize].is_empty() {
+            return;
+        }
+        self.search(Group::Body, body, found);
+        if url_encoded(subject, body) {
+            let readings = lazy.body(subject);
+            (0..readings.len()).for_each(|i| self.search(Group::Body, readings.get(i), found));
+        }
+    }
+
+    fn search(&self, group: Group, text: &[u8], found: &mut Candidates) {
+        self.literals[group as usize].scan(text, |rule| found.wake(rule));
+    }
+
+    fn over(&self, size: Size, number: usize, found: &mut Candidates) {
+        self.sizes[size as usize].over(number as u64, found);
+    }
+}
+
+/// No reading of a query is longer: decoding shortens, but one byte of a code page may become up to
+/// four of UTF-8.
+fn longest_reading(text: &[u8]) -> usize {
+    if text.is_ascii() { text.len() } else { text.len().saturating_mul(4) }
+}

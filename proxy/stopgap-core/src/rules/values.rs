@@ -1,0 +1,262 @@
+//! What the fields of one request hold: every value of a field, in every reading.
+//!
+//! Readings of the query, of its parameters and of the body are made when a rule first asks for
+//! them, once a judgement, in buffers that are kept.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use crate::http1::head::Head;
+use crate::iis::readings::{QueryReadings, Readings};
+use crate::iis::table::{CodePage, ServerTable};
+use crate::rules::expr::Side;
+use crate::rules::field::Field;
+
+/// One request, as the rules see it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The buffer that `head` was parsed from.
+    pub buf: &'a [u8],
+    pub head: &'a Head,
+    pub readings: &'a Readings,
+    pub table: &'a ServerTable,
+    pub pages: &'a [CodePage],
+    pub client: Option<IpAddr>,
+    /// The body or its first part, once it is there. Empty for a request without a body.
+    pub body: Option<&'a [u8]>,
+    /// Declared or received length of the body.
+    pub body_length: u64,
+}
+
+impl<'a> Subject<'a> {
+    /// The query as it came, empty when there is none.
+    pub fn query(&self) -> &'a [u8] {
+        self.head.query.map_or(&[], |span| span.of(self.buf))
+    }
+
+    /// Values of a header, by its lower-case name.
+    fn header(self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let named =
+            move |field: &&crate::http1::head::Field| field.name.of(self.buf).eq_ignore_ascii_case(name);
+        self.head.fields.iter().filter(named).map(move |field| field.value.of(self.buf))
+    }
+}
+
+/// The readings that are made on demand.
+#[derive(Debug, Default)]
+pub struct Lazy {
+    query: Made,
+    body: Made,
+    params: Params,
+    pub hashes: Vec<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    ready: bool,
+    readings: QueryReadings,
+}
+
+impl Lazy {
+    /// Forget the request before; keep the buffers.
+    pub fn clear(&mut self) {
+        self.query.ready = false;
+        self.body.ready = false;
+        self.params.ready = false;
+    }
+
+    pub fn query(&mut self, subject: &Subject<'_>) -> &QueryReadings {
+        if !self.query.ready {
+            self.query.ready = true;
+            self.query.readings.read(subject.query(), subject.table, subject.pages);
+        }
+        &self.query.readings
+    }
+
+    pub fn params(&mut self, subject: &Subject<'_>) -> &Params {
+        if !self.params.ready {
+            self.params.ready = true;
+            self.params.read(subject);
+        }
+        &self.params
+    }
+
+    /// Decoded readings of an url-encoded body.
+    pub fn body(&mut self, subject: &Subject<'_>) -> &QueryReadings {
+        if !self.body.ready {
+            self.body.ready = true;
+            self.body.readings.read(subject.body.unwrap_or(&[]), subject.table, subject.pages);
+        }
+        &self.body.readings
+    }
+}
+
+/// The parameters of a query: split at raw `&`, then at the first `=`; name and value are decoded apart.
+#[derive(Debug, Default)]
+pub struct Params {
+    ready: bool,
+    scrap: QueryReadings,
+    bytes: Vec<u8>,
+    pieces: Vec<Range<usize>>,
+    list: Vec<Param>,
+}
+
+/// One parameter: which pieces are readings of its name, which of its value.
+#[derive(Clone, Debug)]
+pub struct Param {
+    name: Range<usize>,
+    value: Range<usize>,
+    /// Offsets in the query.
+    pub name_at: usize,
+    pub value_at: usize,
+}
+
+impl Params {
+    fn read(&mut self, subject: &Subject<'_>) {
+        self.bytes.clear();
+        self.pieces.clear();
+        self.list.clear();
+        let mut at = 0;
+        for piece in subject.query().split(|&byte| byte == b'&') {
+            let start = at;
+            at += piece.len() + 1;
+            if piece.is_empty() {
+                continue;
+            }
+            let cut = memchr::memchr(b'=', piece).unwrap_or(piece.len());
+            let after = (cut + 1).min(piece.len());
+            let name = self.keep(&piece[..cut], subject);
+            let value = self.keep(&piece[after..], subject);
+            self.list.push(Param { name, value, name_at: start, value_at: start + after });
+        }
+    }
+
+    fn keep(&mut self, text: &[u8], subject: &Subject<'_>) -> Range<usize> {
+        let first = self.pieces.len();
+        self.scrap.read(text, subject.table, subject.pages);
+        for i in 0..self.scrap.len() {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(self.scrap.get(i));
+            self.pieces.push(start..self.bytes.len());
+        }
+        first..self.pieces.len()
+    }
+
+    pub fn list(&self) -> &[Param] {
+        &self.list
+    }
+
+    /// The readings of a parameter's name or value.
+    pub fn side<'p>(&'p self, param: &Param, side: Side) -> impl Iterator<Item = &'p [u8]> + use<'p> {
+        self.of(match side {
+            Side::Name => param.name.clone(),
+            Side::Value => param.value.clone(),
+        })
+    }
+
+    /// Every reading of every name and value.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.of(0..self.pieces.len())
+    }
+
+    /// The parameters of this lower-case name; all where there is no name.
+    pub fn named<'p>(&'p self, name: Option<&'p [u8]>) -> impl Iterator<Item = &'p Param> + use<'p> {
+        let called = move |param: &Param, name: &[u8]| {
+            self.side(param, Side::Name).any(|reading| reading.eq_ignore_ascii_case(name))
+        };
+        self.list.iter().filter(move |param| name.is_none_or(|name| called(param, name)))
+    }
+
+    fn of(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        self.pieces.get(range).unwrap_or(&[]).iter().map(|piece| self.bytes.get(piece.clone()).unwrap_or(&[]))
+    }
+}
+
+/// Hand every value of a field to `see` with its offset in the field, until `see` answers true.
+pub fn values<'a>(
+    field: Field,
+    name: Option<&'a [u8]>,
+    reading: usize,
+    subject: &Subject<'a>,
+    lazy: &mut Lazy,
+    mut see: impl FnMut(&[u8], usize) -> bool,
+) -> bool {
+    let (head, buf) = (subject.head, subject.buf);
+    match field {
+        Field::Method => see(head.method.of(buf), 0),
+        Field::Version => see(if head.minor == 0 { b"HTTP/1.0" } else { b"HTTP/1.1" }, 0),
+        Field::Host => !head.host.is_empty() && see(head.host.of(buf), 0),
+        Field::Target => see(head.target.of(buf), 0),
+        Field::PathRaw => see(head.path.of(buf), 0),
+        Field::QueryRaw => head.query.is_some_and(|span| see(span.of(buf), 0)),
+        Field::Path => {
+            let view = subject.readings.view(reading);
+            see(view.path, 0) || see(view.resolved, 0)
+        }
+        Field::Extension | Field::Segment | Field::Basename => {
+            let view = subject.readings.view(reading);
+            view.names.iter().any(|name| {
+                let start = match field {
+                    Field::Extension if name.dot >= name.end => return false,
+                    Field::Extension => name.dot + 1,
+                    Field::Basename if name.dot >= name.end && !name.last => return false,
+                    _ => name.start,
+                } as usize;
+                see(view.path.get(start..name.end as usize).unwrap_or(&[]), start)
+            })
+        }
+        Field::Query => {
+            head.query.is_some() && {
+                let query = lazy.query(subject);
+                (0..query.len()).any(|i| see(query.get(i), 0))
+            }
+        }
+        Field::Param => {
+            let params = lazy.params(subject);
+            params
+                .named(name)
+                .any(|param| params.side(param, Side::Value).any(|value| see(value, param.value_at)))
+        }
+        Field::Header => subject.header(name.unwrap_or(&[])).any(|value| see(value, 0)),
+        Field::Headers => head.fields.iter().any(|field| see(field.name.of(buf), 0)),
+        Field::Cookie => cookies(subject, name, see),
+        Field::Body => subject.body.is_some_and(|body| {
+            see(body, 0)
+                || url_encoded(subject, body) && {
+                    let readings = lazy.body(subject);
+                    (0..readings.len()).any(|i| see(readings.get(i), 0))
+                }
+        }),
+        Field::Depth | Field::Reason => false,
+    }
+}
+
+/// Every cookie value of this lower-case name (of every name where there is none).
+fn cookies<'a>(
+    subject: &Subject<'a>,
+    name: Option<&[u8]>,
+    mut see: impl FnMut(&[u8], usize) -> bool,
+) -> bool {
+    subject.header(b"cookie").any(|header| {
+        let mut at = 0;
+        header.split(|&byte| byte == b';').any(|pair| {
+            let start = at;
+            at += pair.len() + 1;
+            let cut = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+            let after = (cut + 1).min(pair.len());
+            let (key, value) = (pair[..cut].trim_ascii(), pair[after..].trim_ascii());
+            if key.is_empty() && value.is_empty() {
+                return false;
+            }
+            name.is_none_or(|name| key.eq_ignore_ascii_case(name)) && see(value, start + after)
+        })
+    })
+}
+
+/// A body that a script may decode like a query: declared so, or of no declared type.
+pub fn url_encoded(subject: &Subject<'_>, body: &[u8]) -> bool {
+    let mut types = subject.header(b"content-type").peekable();
+    let declared = types.peek().is_none()
+        || types.any(|value| value.windows(10).any(|part| part.eq_ignore_ascii_case(b"urlencoded")));
+    declared && body.iter().any(|&byte| byte == b'%' || byte == b'+' || byte >= 0x80)
+}

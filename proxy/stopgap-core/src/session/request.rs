@@ -1,0 +1,388 @@
+//! The client's side of an exchange: from its bytes to a judged, rewritten request.
+
+use memchr::memchr;
+
+use super::{Command, Desk, Exchange, Incoming, MORE, Payload, Pending, Phase, Session, Step};
+use crate::board::Outcome;
+use crate::http1::answer::Asked;
+use crate::http1::chunked::{ChunkError, Decoder};
+use crate::http1::framing::{Framing, Length, framing};
+use crate::http1::pages::CONTINUE;
+use crate::http1::{head, rewrite};
+use crate::policy::{Policy, Request, Site};
+use crate::verdict::{Reason, Tier, Verdict};
+
+/// Bytes of a body that rules may look at.
+pub const WINDOW: usize = 65_536;
+
+impl Session {
+    pub(super) fn read_head(&mut self, desk: &mut Desk<'_>, data: &[u8]) -> Step {
+        if self.phase == Phase::Idle {
+            if data.is_empty() && self.input.is_empty() {
+                return Step::WAIT;
+            }
+            if !std::ptr::eq(&*self.policy, &**desk.policy) {
+                self.policy = desk.policy.clone();
+            }
+            self.exchange.site = self.policy.default_site();
+        }
+        if self.input.is_empty() {
+            let (step, consumed) = self.try_head(desk, data);
+            if self.phase != Phase::Closed {
+                self.input.extend_from_slice(data.get(consumed..).unwrap_or(&[]));
+            }
+            return self.after_head(step);
+        }
+        let mut input = std::mem::take(&mut self.input);
+        input.extend_from_slice(data);
+        // A head is only ever completed, or seen to be wrong, by the end of a line or by its length.
+        let ended = self.phase == Phase::Idle || memchr(b'\n', data).is_some();
+        if !ended && input.len() <= self.policy.bounds.line {
+            self.input = input;
+            return Step::WAIT;
+        }
+        let (step, consumed) = self.try_head(desk, &input);
+        // When all was used, what follows the body is in `self.input` already.
+        if self.phase != Phase::Closed && consumed < input.len() {
+            input.drain(..consumed);
+            self.input = input;
+        }
+        self.after_head(step)
+    }
+
+    /// A refusal that leaves the connection open, with the next request already here.
+    fn after_head(&self, step: Step) -> Step {
+        let answered = step.command == Command::Answer as u8 && self.phase == Phase::Idle;
+        step.with(MORE, answered && !self.input.is_empty())
+    }
+
+    /// Read a head from the start of `src`; how many bytes of it were used.
+    fn try_head(&mut self, desk: &mut Desk<'_>, src: &[u8]) -> (Step, usize) {
+        let policy = self.policy.clone();
+        match head::parse(src, &mut desk.work.head, &policy.bounds) {
+            Ok(true) => {}
+            Ok(false) => {
+                if self.phase == Phase::Idle {
+                    self.go(Phase::Head, desk.now);
+                }
+                return (Step::WAIT, 0);
+            }
+            Err(fault) => {
+                desk.decided = true;
+                return (
+                    self.refuse_malformed(desk, src, Verdict::new(fault.reason, fault.offset)),
+                    src.len(),
+                );
+            }
+        }
+        desk.decided = true;
+        self.served = true;
+        let length = desk.work.head.length;
+        let plan = match framing(src, &desk.work.head) {
+            Ok(plan) => plan,
+            Err(fault) => {
+                return (
+                    self.refuse_malformed(desk, src, Verdict::new(fault.reason, fault.offset)),
+                    src.len(),
+                );
+            }
+        };
+        let host = desk.work.head.host.of(src);
+        let Some(index) = policy.site_of(host) else {
+            let verdict = Verdict::new(Reason::UnknownHost, desk.work.head.host.start as usize);
+            return (self.refuse(desk, src, &plan, verdict), length);
+        };
+        self.exchange = Exchange { site: index as u16, began: desk.now, ..Exchange::default() };
+        let Some(site) = policy.site(index) else {
+            return (self.refuse(desk, src, &plan, Verdict::new(Reason::InternalError, 0)), length);
+        };
+        let request = Request { buf: src, framing: &plan, client: self.address, body: None };
+        if let Some(verdict) = policy.judge(index, &request, desk.work) {
+            if !site.detect || verdict.reason.tier() == Tier::Malformed {
+                return (self.refuse(desk, src, &plan, verdict), length);
+            }
+            self.note(desk, Some(src), verdict, true);
+        } else {
+            desk.counters.request(site.counter, Outcome::Passed);
+        }
+        self.accept(desk, src, &plan, &policy, site)
+    }
+
+    /// The request is judged: rewrite its head and take what has come of its body.
+    fn accept(
+        &mut self,
+        desk: &mut Desk<'_>,
+        src: &[u8],
+        plan: &Framing,
+        policy: &Policy,
+        site: &Site,
+    ) -> (Step, usize) {
+        let head = &desk.work.head;
+        let method = head.method.of(src);
+        let bodied = matches!(plan.length, Length::Exact(1..) | Length::Chunked);
+        let upgrade = plan.upgrade.is_some() && site.permits_upgrade(src, head, plan);
+        self.bound |= plan.binds;
+        let asked = Asked {
+            head: method == b"HEAD",
+            minor: head.minor,
+            keep_alive: plan.keep_alive && !upgrade,
+            upgrade,
+        };
+        let exchange = &mut self.exchange;
+        exchange.asked = asked;
+        exchange.bodied = bodied;
+        exchange.repeatable = !bodied && matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
+        let hop = rewrite::Hop {
+            client: &self.client,
+            tls: self.tls,
+            trusted: self.trusted,
+            default_host: &site.default_host,
+            close: bodied && !site.table.reuse_after_body && !self.bound,
+            upgrade,
+        };
+        rewrite::head(src, head, plan, &hop, desk.out);
+        let start = head.length;
+        let rest = &src[start..];
+        match plan.length {
+            Length::None | Length::Exact(0) => {
+                let zero = plan.length == Length::Exact(0) || matches!(method, b"POST" | b"PUT");
+                rewrite::finish(desk.out, zero.then_some(0));
+                self.go(Phase::Answer, desk.now);
+                (Step::new(Command::Forward, Payload::Written), start)
+            }
+            Length::Exact(size) if rest.len() as u64 >= size => {
+                let end = start + size as usize;
+                let body = &src[start..end];
+                if policy.reads_body(usize::from(self.exchange.site)) {
+                    let request = Request { buf: src, framing: plan, client: self.address, body: Some(body) };
+                    if let Some(step) = self.judge_body(desk, policy, &request) {
+                        return (step, end);
+                    }
+                }
+                self.exchange.received = size;
+                rewrite::finish(desk.out, Some(size));
+                desk.out.extend_from_slice(body);
+                self.go(Phase::Answer, desk.now);
+                (Step::new(Command::Forward, Payload::Written), end)
+            }
+            length => {
+                self.begin_body(desk, src, length, policy, site);
+                if plan.expect && rest.is_empty() {
+                    desk.out.clear();
+                    desk.out.extend_from_slice(CONTINUE);
+                    return (Step::new(Command::Answer, Payload::Written), start);
+                }
+                desk.out.clear();
+                let step = if rest.is_empty() && self.exchange.held {
+                    Step::WAIT
+                } else {
+                    self.take_body(desk, rest)
+                };
+                // `take_body` keeps what follows the body in `input` itself.
+                let step = if step.payload == Payload::Given {
+                    desk.out.extend_from_slice(rest);
+                    Step { payload: Payload::Written, ..step }
+                } else {
+                    step
+                };
+                (step, src.len())
+            }
+        }
+    }
+
+    /// Set aside the rewritten head; it is sent with the body's first bytes, or after all of them.
+    fn begin_body(&mut self, desk: &mut Desk<'_>, src: &[u8], length: Length, policy: &Policy, site: &Site) {
+        let exchange = &mut self.exchange;
+        exchange.held = site.buffer_body || length == Length::Chunked;
+        exchange.incoming = match length {
+            Length::Exact(size) => Incoming::Exact(size),
+            _ => Incoming::Chunked(Decoder::default()),
+        };
+        let mut pending = Box::new(Pending { head: desk.out.clone(), ..Pending::default() });
+        if let (Length::Exact(size), false) = (length, exchange.held) {
+            rewrite::finish(&mut pending.head, Some(size));
+        }
+        if policy.reads_body(usize::from(exchange.site)) {
+            pending.original = src[..desk.work.head.length].to_vec();
+        }
+        self.pending = Some(pending);
+        self.go(Phase::Body, desk.now);
+    }
+
+    pub(super) fn read_body(&mut self, desk: &mut Desk<'_>, data: &[u8]) -> Step {
+        self.moved += data.len() as u64;
+        if self.exchange.ready {
+            self.input.extend_from_slice(data);
+            return self.send_held(desk);
+        }
+        self.take_body(desk, data)
+    }
+
+    fn take_body(&mut self, desk: &mut Desk<'_>, data: &[u8]) -> Step {
+        match self.exchange.incoming {
+            Incoming::Exact(left) => self.take_exact(desk, data, left),
+            Incoming::Chunked(decoder) => self.take_chunked(desk, data, decoder),
+            Incoming::None => Step::WAIT,
+        }
+    }
+
+    fn take_exact(&mut self, desk: &mut Desk<'_>, data: &[u8], left: u64) -> Step {
+        let size = usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
+        let (body, after) = data.split_at(size);
+        let left = left - size as u64;
+        self.exchange.incoming = Incoming::Exact(left);
+        self.exchange.received += size as u64;
+        self.input.extend_from_slice(after);
+        self.keep_window(body);
+        if self.exchange.held {
+            let payload = self.give(desk, body, data);
+            return if left == 0 {
+                self.body_complete(desk, payload)
+            } else {
+                Step::new(Command::Hold, payload)
+            };
+        }
+        self.stream(desk, body, data, left)
+    }
+
+    /// Stream mode: the head goes with the first bytes, or when the window of the rules is full.
+    fn stream(&mut self, desk: &mut Desk<'_>, body: &[u8], data: &[u8], left: u64) -> Step {
+        let done = left == 0;
+        if self.pending.is_none() {
+            let payload = self.give(desk, body, data);
+            if done {
+                self.go(Phase::Answer, desk.now);
+            }
+            return Step::new(if done { Command::End } else { Command::Body }, payload);
+        }
+        let windowed = self.pending.as_ref().is_some_and(|pending| !pending.original.is_empty());
+        if windowed {
+            if !done && self.exchange.received < WINDOW as u64 {
+                return Step::WAIT;
+            }
+            if let Some(step) = self.judge_window(desk) {
+                return step;
+            }
+        }
+        desk.out.clear();
+        if let Some(pending) = self.pending.take() {
+            desk.out.extend_from_slice(&pending.head);
+            desk.out.extend_from_slice(&pending.window);
+            // What of this piece the window had no room for, or all of it where there is no window.
+            let missing = self.exchange.received.saturating_sub(pending.window.len() as u64) as usize;
+            desk.out.extend_from_slice(&body[body.len().saturating_sub(missing)..]);
+        }
+        if done {
+            self.go(Phase::Answer, desk.now);
+        }
+        Step::new(if done { Command::Forward } else { Command::Open }, Payload::Written)
+    }
+
+    fn take_chunked(&mut self, desk: &mut Desk<'_>, data: &[u8], mut decoder: Decoder) -> Step {
+        let limit = self.policy.site(usize::from(self.exchange.site)).map_or(0, |site| site.limits.body);
+        desk.out.clear();
+        let out = &mut *desk.out;
+        let progress = decoder.feed(data, limit, |run| out.extend_from_slice(run));
+        self.exchange.incoming = Incoming::Chunked(decoder);
+        let progress = match progress {
+            Ok(progress) => progress,
+            Err(error) => {
+                let reason = match error {
+                    ChunkError::Grammar => Reason::BadChunk,
+                    ChunkError::TooLong => Reason::BodyTooLong,
+                };
+                return self.refuse_client(desk, reason);
+            }
+        };
+        self.exchange.received += desk.out.len() as u64;
+        if self.pending.as_ref().is_some_and(|pending| !pending.original.is_empty()) {
+            let decoded = std::mem::take(desk.out);
+            self.keep_window(&decoded);
+            *desk.out = decoded;
+        }
+        if progress.done {
+            self.input.extend_from_slice(data.get(progress.consumed..).unwrap_or(&[]));
+            let payload = if desk.out.is_empty() { Payload::Empty } else { Payload::Written };
+            return self.body_complete(desk, payload);
+        }
+        if desk.out.is_empty() { Step::WAIT } else { Step::new(Command::Hold, Payload::Written) }
+    }
+
+    /// All of a held body is here: judge it, then let it go.
+    fn body_complete(&mut self, desk: &mut Desk<'_>, payload: Payload) -> Step {
+        if self.pending.as_ref().is_some_and(|pending| !pending.original.is_empty()) {
+            let kept = std::mem::take(desk.out);
+            if let Some(step) = self.judge_window(desk) {
+                return step;
+            }
+            *desk.out = kept;
+        }
+        self.exchange.ready = true;
+        if payload == Payload::Empty {
+            self.send_held(desk)
+        } else {
+            Step::new(Command::Hold, payload).with(MORE, true)
+        }
+    }
+
+    fn send_held(&mut self, desk: &mut Desk<'_>) -> Step {
+        desk.out.clear();
+        if let Some(pending) = self.pending.take() {
+            desk.out.extend_from_slice(&pending.head);
+        }
+        rewrite::finish(desk.out, Some(self.exchange.received));
+        self.exchange.ready = false;
+        self.go(Phase::Answer, desk.now);
+        Step::new(Command::Send, Payload::Written)
+    }
+
+    /// The given chunk itself when all of it is body, else a copy of the part that is.
+    fn give(&self, desk: &mut Desk<'_>, body: &[u8], data: &[u8]) -> Payload {
+        if body.len() == data.len() {
+            return if body.is_empty() { Payload::Empty } else { Payload::Given };
+        }
+        desk.out.clear();
+        desk.out.extend_from_slice(body);
+        Payload::Written
+    }
+
+    fn keep_window(&mut self, body: &[u8]) {
+        if let Some(pending) = self.pending.as_mut().filter(|pending| !pending.original.is_empty()) {
+            let room = WINDOW.saturating_sub(pending.window.len()).min(body.len());
+            pending.window.extend_from_slice(&body[..room]);
+        }
+    }
+
+    /// Judge the window of a body. The head is read again: other sessions have used the desk since.
+    fn judge_window(&mut self, desk: &mut Desk<'_>) -> Option<Step> {
+        let policy = self.policy.clone();
+        let pending = self.pending.take()?;
+        let parsed = head::parse(&pending.original, &mut desk.work.head, &policy.bounds);
+        let step = match (parsed, framing(&pending.original, &desk.work.head)) {
+            (Ok(true), Ok(plan)) => {
+                let request = Request {
+                    buf: &pending.original,
+                    framing: &plan,
+                    client: self.address,
+                    body: Some(&pending.window),
+                };
+                self.judge_body(desk, &policy, &request)
+            }
+            _ => Some(self.refuse_client(desk, Reason::InternalError)),
+        };
+        if step.is_none() {
+            self.pending = Some(pending);
+        }
+        step
+    }
+
+    fn judge_body(&mut self, desk: &mut Desk<'_>, policy: &Policy, request: &Request<'_>) -> Option<Step> {
+        let index = usize::from(self.exchange.site);
+        let verdict = policy.judge_body(index, request, desk.work)?;
+        if policy.site(index).is_some_and(|site| site.detect) {
+            self.note(desk, Some(request.buf), verdict, true);
+            return None;
+        }
+        Some(self.refuse_with_body(desk, request.buf, verdict))
+    }
+}

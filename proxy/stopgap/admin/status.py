@@ -1,0 +1,103 @@
+"""What does the supervisor tell of itself, and what may it be asked to do?
+
+The supervisor's thread replaces one frozen `Status` whenever something changed; the threads of the admin
+server only read the newest. What changes the supervisor goes the other way as a question (`Source.ask`).
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from stopgap.events.schema import Event
+from stopgap.ruleset.model import Ruleset
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """One worker process. `state`: see `stopgap.gate.keeper`; `exit`: how the last one ended."""
+
+    index: int
+    pid: int | None
+    state: str
+    restarts: int
+    ruleset: str
+    clients: int
+    waiting: int
+    exit: str
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """One origin of a site: up when any worker reaches it; connections of all workers together."""
+
+    url: str
+    up: bool
+    busy: int = 0
+    idle: int = 0
+    pinned: int = 0
+    error: str = ""
+
+
+class Site(msgspec.Struct, frozen=True):
+    name: str
+    hosts: tuple[str, ...]
+    server: str
+    codepages: tuple[int, ...]
+    mode: str
+    body: str
+    rules: int
+    exceptions: int
+    origins: tuple[Origin, ...]
+
+
+class Reload(msgspec.Struct, frozen=True):
+    """The last time that a configuration was taken over, or refused: then `error` says why."""
+
+    time: str
+    unix: float
+    ok: bool
+    error: str = ""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The gate at one moment. `ruleset` is the hash of what is in use, "" before the first."""
+
+    version: str
+    started: str
+    started_unix: float
+    loaded_unix: float
+    """When the rules in use were loaded."""
+    state: str
+    """starting, ready, reloading, draining"""
+    ready: bool
+    ruleset: str
+    listen: tuple[str, ...]
+    admin: str
+    tls: bool
+    sites: tuple[Site, ...]
+    workers: tuple[Worker, ...]
+    reload: Reload
+    reloads: int
+    events_written: int
+    events_dropped: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of a question: done or not, and one line for people."""
+
+    ok: bool
+    text: str
+
+
+class Source(Protocol):
+    """The supervisor as the admin server sees it; every member may be used from any thread."""
+
+    @property
+    def status(self) -> Status: ...
+
+    @property
+    def ruleset(self) -> Ruleset: ...
+
+    def recent(self) -> list[Event]:
+        """The last events, oldest first."""
+
+    def ask(self, verb: str) -> Answer:
+        """`reload` or `drain`; returns when it is done or has failed."""

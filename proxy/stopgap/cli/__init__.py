@@ -1,0 +1,89 @@
+"""What can be asked of Stopgap on the command line? One file a group of verbs; here they meet.
+
+A verb's module is imported when the verb is used, so `stopgap --help` answers at once. Wrong flags and
+arguments end in one line on standard error and exit code 2, an interrupt in 130, never in a traceback.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from stopgap import __version__
+
+VERBS: dict[str, tuple[str, str]] = {
+    "serve": ("stopgap.cli.serve", "Serve before an origin, or before a pretend one with --demo."),
+    "check": ("stopgap.cli.check", "Check configuration and rules, run all vectors, say what is in force."),
+    "explain": (
+        "stopgap.cli.explain",
+        "Show every reading of a request, what matched, and the verdict.",
+    ),
+    "rules": ("stopgap.cli.rules", "List, show and test rules."),
+    "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
+    "reload": ("stopgap.cli.control", "Load configuration and rules anew; a mistake changes nothing."),
+    "drain": ("stopgap.cli.control", "Finish what runs, then end."),
+}
+"""Verb -> the module that has a command of the same name, and the line in `--help`."""
+
+EPILOG = """\b
+Examples:
+  stopgap serve --demo
+  stopgap serve --origin http://192.0.2.10 --listen 0.0.0.0:80 --server iis5 --codepage 932
+  stopgap explain 'GET /default.ida?NNNN%u9090=a HTTP/1.0'
+
+Exit codes: 0 fine, 1 findings or not ready, 2 wrong flag or configuration, 3 could not start or reach it.
+"""
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 (the table above says so)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`stopgap -t` is `stopgap check`, as in nginx."""
+        return super().parse_args(ctx, ["check", *args[1:]] if args[:1] == ["-t"] else args)
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, and turn what click raises into one line and an exit code."""
+        sys.exit(told(lambda: super(Verbs, self).main(*args, **{**extra, "standalone_mode": False})))
+
+
+def told(run: Callable[[], Any]) -> int:
+    """Run a command; its exit code."""
+    try:
+        code = run()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "stopgap"
+        click.echo(f"{path}: {error.format_message()} See `{path} --help`.", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(f"stopgap: {error.format_message()}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="stopgap %(version)s")
+def main() -> None:
+    """Stand before a web server that cannot be patched: read each request in every way that server might,
+    refuse what would reach a known hole, forward the rest."""

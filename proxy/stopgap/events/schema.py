@@ -1,0 +1,168 @@
+"""How is one refusal told?
+
+As one JSON line in the Elastic Common Schema, with flat keys, so that `grep` and every collector can
+read it. The event id is the one that the block page and `X-Stopgap-Event` show. What a client sent is
+shown in printable ASCII only, every other byte as `\\xHH` (a backslash too), and is cut: a line is
+never longer than `LONGEST` bytes, whatever was sent. Bodies and header values are not told.
+
+A client that repeats itself makes one line with `stopgap.count` 0 and, when the minute is over, a second
+one with the same id whose count says how many more there were.
+"""
+
+import datetime
+from collections.abc import Mapping
+
+import msgspec
+
+from stopgap import _core
+from stopgap.gate.messages import EventLine
+
+LONGEST = 4096
+"""Bytes of the longest line, line feed not counted."""
+TARGET = 1600
+AGENT = 400
+NAME = 128
+"""Bytes that a target, a user agent, and other words of a client may take in the line, as JSON."""
+TITLE = 80
+"""Characters of a title or name of the operator's (any script)."""
+
+_SAFE = frozenset(range(0x20, 0x7F)) - {0x5C}
+_PIECES = [
+    (text, len(msgspec.json.encode(text)) - 2)
+    for text in (chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in range(256))
+]
+_KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
+_OUTCOME = {"refused": "failure", "detected": "success"}
+_TYPE = {"refused": ("access", "denied"), "detected": ("access", "allowed")}
+_SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the configuration knows and a worker's message does not carry."""
+
+    titles: Mapping[str, str]
+    """Rule id -> title."""
+    modes: Mapping[str, str]
+    """Site name -> mode."""
+
+
+class Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={
+        "timestamp": "@timestamp",
+        "ecs_version": "ecs.version",
+        "event_id": "event.id",
+        "event_kind": "event.kind",
+        "event_category": "event.category",
+        "event_type": "event.type",
+        "event_action": "event.action",
+        "event_outcome": "event.outcome",
+        "event_reason": "event.reason",
+        "event_start": "event.start",
+        "event_end": "event.end",
+        "rule_id": "rule.id",
+        "rule_name": "rule.name",
+        "method": "http.request.method",
+        "status": "http.response.status_code",
+        "target": "url.original",
+        "host": "url.domain",
+        "client": "source.ip",
+        "agent": "user_agent.original",
+        "site": "stopgap.site",
+        "reason": "stopgap.reason",
+        "tier": "stopgap.tier",
+        "reading": "stopgap.reading",
+        "offset": "stopgap.offset",
+        "mode": "stopgap.mode",
+        "count": "stopgap.count",
+        "target_length": "stopgap.target_length",
+    },
+):
+    """One line. What is empty is left out."""
+
+    timestamp: str
+    event_id: str
+    event_kind: str
+    event_category: tuple[str, ...]
+    event_type: tuple[str, ...]
+    event_action: str
+    event_outcome: str
+    event_reason: str
+    count: int
+    reason: str
+    tier: str
+    site: str
+    mode: str
+    target_length: int
+    offset: int
+    reading: str = ""
+    rule_id: str = ""
+    rule_name: str = ""
+    client: str = ""
+    method: str = ""
+    host: str = ""
+    target: str = ""
+    status: int = 0
+    agent: str = ""
+    event_start: str = ""
+    event_end: str = ""
+    ecs_version: str = "8.17.0"
+
+
+def event(line: EventLine, now: float, known: Known) -> Event:
+    """A worker's event as it is told; `now` is the time (Unix seconds) at which it came.
+
+    The order of `line` is that of `_core.Worker.events`.
+    """
+    number, count, first, last, site, action, tier, reason, status, rule, reading, offset = line[:12]
+    method, target, target_length, host, agent, client = line[12:]
+    begun, ended = stamp(now - first / 1000), stamp(now - last / 1000)
+    return Event(
+        timestamp=ended,
+        event_id=f"{number:016x}",
+        event_kind=_KIND.get(tier, "event"),
+        event_category=("web",),
+        event_type=_TYPE.get(action, ("access",)),
+        event_action=action,
+        event_outcome=_OUTCOME.get(action, "unknown"),
+        event_reason=_SENTENCE.get(reason, ""),
+        event_start=begun if count else "",
+        event_end=ended if count else "",
+        count=count,
+        site=site[:TITLE],
+        mode=known.modes.get(site, ""),
+        tier=tier,
+        reason=reason,
+        rule_id=rule[:NAME],
+        rule_name=known.titles.get(rule, "")[:TITLE],
+        reading=shown(reading.encode(), NAME),
+        offset=offset,
+        method=shown(method.encode(), NAME),
+        target=shown(target, TARGET),
+        target_length=target_length,
+        host=shown(host.encode(), NAME),
+        status=status if action == "refused" else 0,
+        agent=shown(agent, AGENT),
+        client=client,
+    )
+
+
+def shown(data: bytes, limit: int) -> str:
+    """Bytes as printable ASCII, any other as `\\xHH`; cut to `limit` bytes of JSON, quotes not counted."""
+    pieces, room = [], limit
+    for byte in data:
+        piece, cost = _PIECES[byte]
+        room -= cost
+        if room < 0:
+            break
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+def stamp(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

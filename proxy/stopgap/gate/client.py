@@ -1,0 +1,436 @@
+"""How are the core's commands carried out on the client's side?
+
+One `Client` is one client connection and one `Session`. The way of almost every request is the
+first branch of `data_received` (a whole request, an idle origin connection) and the first branch of
+`Upstream.data_received` (the whole answer); all else is in the tables below it. `flags` says what is
+unusual about a connection: as long as it is 0, the end of an exchange needs no second look.
+
+Back-pressure: whichever side cannot take more stops the reading of the other (`ORIGIN_FULL`,
+`CLOGGED`). Only the client's reading has several reasons to stop; `HELD` is their union.
+"""
+
+import asyncio
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
+
+from stopgap._core import (
+    ANSWER,
+    BODY,
+    CLOSE,
+    END,
+    FINISH,
+    FORWARD,
+    HOLD,
+    LAST,
+    MORE,
+    OPEN,
+    PAUSE,
+    PIN,
+    RELAY,
+    RETIRE,
+    SEND,
+    TUNNEL,
+    WAIT,
+)
+from stopgap.gate import health
+from stopgap.gate.spool import Spool, pump, spill
+
+if TYPE_CHECKING:
+    from stopgap.gate.pool import Pool
+    from stopgap.gate.upstream import Upstream
+    from stopgap.gate.worker import Gate
+
+# Why the client is not read from.
+PAUSED: Final = 1  # the core wants no more until the answer is finished
+ORIGIN_FULL: Final = 2  # the origin reads more slowly than the client sends
+QUEUED: Final = 4  # an open request waits for a connection
+SPILLING: Final = 8  # a held body is being written to disk
+OWED: Final = 16  # more requests are in the core's buffer, but the client reads no answers
+HELD: Final = PAUSED | ORIGIN_FULL | QUEUED | SPILLING | OWED
+# What else is unusual.
+CLOGGED: Final = 32  # the client reads more slowly than the origin answers
+OPENED: Final = 64  # OPEN was given, END not yet
+HOLDING: Final = 128  # HOLD was given, SEND not yet
+PUMPING: Final = 256  # a held body is on its way from disk to the origin
+PINNED: Final = 512  # the client owns an origin connection
+HALF: Final = 1024  # the client has closed its sending half
+LEAVING: Final = 2048  # the worker drains: close when nothing runs
+OUTDATED: Final = 4096  # the exchange began under the policy before: its pools are kept
+LINGER: Final = 8192  # refused and half-closed: what still comes is thrown away
+WAITING: Final = 16384  # in the queue of a pool
+TUNNELLED: Final = 32768  # after an answer of 101
+
+COMMAND: Final = MORE - 1
+LINGER_BYTES: Final = 1 << 20
+LINGER_SECONDS: Final = 2.0
+
+
+class Client(asyncio.Protocol):
+    """One client connection.
+
+    `request` is what was last sent to an origin, kept to send it again; `retried` the one that was.
+    `since` is when the request began to wait for a connection, `stalled` when a peer stopped reading
+    or the lingering began (monotonic seconds), `backlog` what was unsent at the last sweep.
+    """
+
+    __slots__ = (
+        "backlog",
+        "discarded",
+        "flags",
+        "gate",
+        "pending",
+        "pinned",
+        "pool",
+        "pools",
+        "receive",
+        "request",
+        "respond",
+        "retried",
+        "session",
+        "since",
+        "spool",
+        "stalled",
+        "tls",
+        "transport",
+        "upstream",
+        "write",
+    )
+
+    pool: "Pool"
+
+    def __init__(self, gate: "Gate", tls: bool) -> None:
+        self.gate = gate
+        self.tls = tls
+        self.pools = gate.pools
+        self.flags = 0
+        self.upstream: Upstream | None = None
+        self.pinned: Upstream | None = None
+        self.request = b""
+        self.retried = b""
+        self.pending: list[bytes] = []
+        self.spool: Spool | None = None
+        self.since = 0.0
+        self.stalled = 0.0
+        self.backlog = 0
+        self.discarded = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.write = self.transport.write
+        peer = transport.get_extra_info("peername")
+        address = peer[0] if isinstance(peer, tuple) else "127.0.0.1"
+        self.session = self.gate.core.session(address, self.tls, self.gate.trusts(address))
+        self.receive = self.session.receive
+        self.respond = self.session.respond
+        self.gate.clients.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        command, payload = self.receive(data)
+        if command == FORWARD:
+            upstream = self.pinned
+            if upstream is None:
+                self.pool = self.pools[self.session.site]
+                upstream = self.pool.take()
+                if upstream is None:
+                    self.request = payload
+                    self._enqueue()
+                    return
+            self.request = payload
+            self.upstream = upstream
+            upstream.attach(self, payload)
+        else:
+            self._perform(command, payload)
+
+    # The client's side, once more and in full.
+
+    def _perform(self, command: int, payload: bytes) -> None:
+        while True:
+            _PERFORM[command & COMMAND](self, payload)
+            if not command & MORE:
+                return
+            if self.flags & CLOGGED:
+                self._hold_back(OWED)
+                return
+            command, payload = self.receive(b"")
+
+    def _wait(self, payload: bytes) -> None:
+        """The core needs more bytes."""
+
+    def _forward(self, payload: bytes) -> None:
+        self.request = payload
+        upstream = self.pinned
+        if upstream is None:
+            self.pool = self.pools[self.session.site]
+            upstream = self.pool.take()
+        if upstream is None:
+            self._enqueue()
+        else:
+            self.granted(upstream)
+
+    def _open(self, payload: bytes) -> None:
+        self.flags |= OPENED
+        self._forward(payload)
+
+    def _body(self, payload: bytes) -> None:
+        if self.upstream is not None:
+            self.upstream.write(payload)
+        else:
+            self.pending.append(payload)
+            self._hold_back(QUEUED)
+
+    def _end(self, payload: bytes) -> None:
+        self.flags &= ~OPENED
+        self._body(payload)
+
+    def _hold(self, payload: bytes) -> None:
+        self.flags |= HOLDING
+        if self.spool is None:
+            self.spool = Spool(self.gate.folder)
+        if self.spool.add(payload) and not self.flags & SPILLING:
+            self._hold_back(SPILLING)
+            self.gate.spawn(spill(self.spool, partial(self._spilled, self.spool)))
+
+    def _send(self, payload: bytes) -> None:
+        self.flags &= ~HOLDING
+        if self.flags & SPILLING:
+            self.request = payload
+        else:
+            self._forward(payload)
+
+    def _answer(self, payload: bytes) -> None:
+        self.write(payload)
+
+    def _close(self, payload: bytes) -> None:
+        self._let_go()
+        if payload:
+            self.write(payload)
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Close in such a way that what was written arrives: a reset would overtake it."""
+        if self.flags & HALF or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.flags |= LINGER
+        self.stalled = self.gate.clock()
+        self.receive = self._discard
+        self.transport.write_eof()
+        self._go_on(HELD)
+
+    def _discard(self, data: bytes) -> tuple[int, bytes]:
+        self.discarded += len(data)
+        if self.discarded > LINGER_BYTES:
+            self.transport.abort()
+        return WAIT, b""
+
+    def _pause(self, payload: bytes) -> None:
+        self._hold_back(PAUSED)
+
+    # The way to an origin connection (`pool.Waiter`).
+
+    def _enqueue(self, first: bool = False) -> None:
+        self.flags |= WAITING
+        if not self.pool.enqueue(self, first):
+            self.refused(health.BUSY)
+
+    def granted(self, upstream: "Upstream") -> None:
+        """The pool gives this connection: send what there is of the request."""
+        self.flags &= ~WAITING
+        self.upstream = upstream
+        upstream.attach(self, self.request)
+        spool = self.spool
+        if self.pending:
+            upstream.transport.writelines(self.pending)
+            self.pending = []
+        elif spool is not None and spool.file is None:
+            upstream.transport.writelines(spool.take())
+            self.spool = None
+        elif spool is not None:
+            self.flags |= PUMPING
+            self.gate.spawn(pump(spool, upstream, partial(self._pumped, spool)))
+        self._go_on(QUEUED)
+
+    def refused(self, reason: int) -> None:
+        """There will be no connection for this request."""
+        self.flags &= ~WAITING
+        self.settle(*self.session.fail(reason))
+
+    def _spilled(self, spool: Spool, error: OSError | None) -> None:
+        self._go_on(SPILLING)
+        if self.spool is not spool:
+            spool.close()
+        elif error is not None:
+            self._disk_failed(error)
+        elif not self.flags & HOLDING:
+            self._forward(self.request)
+
+    def _pumped(self, spool: Spool, error: OSError | None) -> None:
+        if self.spool is spool:
+            self.spool = None
+            self.flags &= ~PUMPING
+            if error is not None:
+                self._disk_failed(error)
+
+    def _disk_failed(self, error: OSError) -> None:
+        print(f"stopgap: a held request body could not be spooled: {error}", file=sys.stderr, flush=True)
+        self._let_go()
+        self.settle(*self.session.fail(health.INTERNAL))
+
+    # The origin's side, in full.
+
+    def settle(self, command: int, payload: bytes, data: bytes = b"") -> None:
+        """Carry out a command of `respond`, `lost`, `fail` or `expire`; `data` is what RELAY means."""
+        base = command & COMMAND
+        if base == CLOSE:
+            self._close(payload)
+            return
+        if base == RELAY:
+            self.write(data)
+        elif payload:
+            self.write(payload)
+        if base == TUNNEL:
+            self.flags |= TUNNELLED
+        elif base in _OVER:
+            self._finish(base, command)
+
+    def _finish(self, base: int, command: int) -> None:
+        flags = self.flags
+        upstream = self.upstream
+        if upstream is None or base == RETIRE or flags & (PUMPING | OPENED):
+            self._let_go()
+        else:
+            self.upstream = None
+            if flags & CLOGGED:
+                upstream.transport.resume_reading()
+            self._part(upstream, base)
+        if flags & OUTDATED:
+            self.pools = self.gate.pools
+        self.flags &= ~(OUTDATED | HOLDING)
+        if flags & (OPENED | HOLDING):
+            self._linger()
+            return
+        if command & LAST or flags & LEAVING or (flags & HALF and not command & MORE):
+            self.transport.close()
+            return
+        if flags & CLOGGED:
+            self._hold_back(OWED)
+        elif command & MORE:
+            self.gate.loop.call_soon(self.data_received, b"")
+        self._go_on(PAUSED | ORIGIN_FULL | QUEUED)
+
+    def _part(self, upstream: "Upstream", base: int) -> None:
+        """A finished exchange leaves its connection to the client (NTLM) or to the pool."""
+        upstream.detach()
+        if self.pinned is None and base == PIN:
+            self.pinned = upstream
+            self.flags |= PINNED
+            upstream.pin(self)
+        elif self.pinned is None:
+            upstream.pool.release(upstream)
+
+    def _let_go(self) -> None:
+        """Give up the exchange: its connection, its place in the queue, its held body."""
+        if self.flags & WAITING:
+            self.pool.cancel(self)
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.drop()
+            if upstream is self.pinned:
+                self.pinned = None
+        spool, self.spool = self.spool, None
+        if spool is not None and not self.flags & (SPILLING | PUMPING):
+            spool.close()
+        self.pending = []
+        self.flags &= ~(WAITING | PUMPING | PINNED)
+
+    def origin_lost(self, upstream: "Upstream") -> None:
+        """The origin closed; a connection that had only been idle too long is tried once again."""
+        if upstream is self.pinned and self.upstream is None:
+            self.transport.close()
+            return
+        stale = upstream.reused and upstream is not self.pinned and self.request is not self.retried
+        self.upstream = None
+        if stale and self.session.retriable:
+            self.retried = self.request
+            self._enqueue(first=True)
+            return
+        command, payload = self.session.lost()
+        if command & COMMAND == CLOSE or payload.startswith(b"HTTP/"):
+            upstream.origin.health.count(health.CLOSED)
+        self.settle(command, payload)
+
+    # Back-pressure, and the end.
+
+    def _hold_back(self, why: int) -> None:
+        if not self.flags & HELD and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self.flags |= why
+
+    def _go_on(self, why: int) -> None:
+        if not self.flags & why:
+            return
+        self.flags &= ~why
+        if not self.flags & HELD and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def origin_full(self) -> None:
+        """The origin reads more slowly than the client sends."""
+        self.stalled = self.gate.clock()
+        self._hold_back(ORIGIN_FULL)
+
+    def origin_drained(self) -> None:
+        """The origin has caught up."""
+        self._go_on(ORIGIN_FULL)
+
+    def pause_writing(self) -> None:
+        self.flags |= CLOGGED
+        self.stalled = self.gate.clock()
+        if self.upstream is None:
+            self._hold_back(OWED)
+        else:
+            self.upstream.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.flags &= ~CLOGGED
+        if self.upstream is not None:
+            self.upstream.transport.resume_reading()
+        if self.flags & OWED:
+            self._go_on(OWED)
+            self.gate.loop.call_soon(self.data_received, b"")
+
+    def eof_received(self) -> bool:
+        """A client that has sent its whole request may close its half and still gets the answer."""
+        whole = not self.flags & (OPENED | HOLDING | TUNNELLED | LINGER)
+        if whole and not self.tls and (self.upstream is not None or self.flags & (WAITING | SPILLING)):
+            self.flags |= HALF
+            return True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+        if self.pinned is not None:
+            self.pinned.drop()
+            self.pinned = None
+        self.receive = self._discard
+        self.session.end()
+        self.gate.clients.discard(self)
+
+
+_OVER: Final = frozenset((FINISH, RETIRE, PIN))
+
+_PERFORM: Final = {
+    WAIT: Client._wait,
+    FORWARD: Client._forward,
+    OPEN: Client._open,
+    BODY: Client._body,
+    END: Client._end,
+    HOLD: Client._hold,
+    SEND: Client._send,
+    ANSWER: Client._answer,
+    CLOSE: Client._close,
+    PAUSE: Client._pause,
+    TUNNEL: Client._body,
+}

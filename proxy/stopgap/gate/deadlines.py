@@ -1,0 +1,68 @@
+"""Who has waited too long?
+
+One sweep a second over all connections of a worker, instead of a timer for each request. The core
+knows the deadlines of heads, bodies, answers and idle clients (`Session.expire`); here are those of
+bytes written and not taken, of lingering after a refusal, and of idle origin connections. A peer
+that takes anything between two sweeps has not stalled.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from stopgap._core import WAIT
+from stopgap.gate import health
+from stopgap.gate.client import CLOGGED, LEAVING, LINGER, LINGER_SECONDS, OPENED, ORIGIN_FULL, Client
+
+if TYPE_CHECKING:
+    from stopgap.gate.worker import Gate
+
+WRITE_SECONDS: Final = 60.0
+"""How long a client may leave an answer unread that no origin is needed for."""
+
+
+def sweep(gate: "Gate", now: float) -> None:
+    """End what has taken too long at this time (monotonic seconds)."""
+    for client in tuple(gate.clients):
+        if client.flags & LINGER:
+            if now - client.stalled > LINGER_SECONDS:
+                client.transport.abort()
+            continue
+        command, payload = client.session.expire()
+        if command != WAIT:
+            if client.upstream is not None and not client.flags & OPENED:
+                client.upstream.origin.health.count(health.TIMEOUT)
+            client.settle(command, payload)
+        elif client.flags & CLOGGED:
+            _unread(client, now)
+        elif client.flags & ORIGIN_FULL:
+            _untaken(client, now)
+        elif client.flags & LEAVING and not client.session.busy:
+            client.transport.close()
+    for pool in (*gate.pools, *gate.retired):
+        for upstream in pool.sweep(now):
+            upstream.drop()
+    gate.retired = [pool for pool in gate.retired if not pool.empty]
+
+
+def _unread(client: Client, now: float) -> None:
+    """The client does not read its answer."""
+    backlog = client.transport.get_write_buffer_size()
+    limit = client.upstream.pool.site.write if client.upstream else WRITE_SECONDS
+    if backlog != client.backlog:
+        client.backlog = backlog
+        client.stalled = now
+    elif now - client.stalled > limit:
+        client.transport.abort()
+
+
+def _untaken(client: Client, now: float) -> None:
+    """The origin does not read the request."""
+    upstream = client.upstream
+    if upstream is None:
+        return
+    backlog = upstream.transport.get_write_buffer_size()
+    if backlog != client.backlog:
+        client.backlog = backlog
+        client.stalled = now
+    elif now - client.stalled > upstream.pool.site.write:
+        upstream.origin.health.count(health.TIMEOUT)
+        client.settle(*client.session.fail(health.TIMEOUT))

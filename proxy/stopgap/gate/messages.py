@@ -1,0 +1,209 @@
+"""What do supervisor and workers say to each other?
+
+A worker is started as `python -m stopgap.gate.worker <Start as JSON>` and inherits the file
+descriptors that `Start` names. Over the control socket (AF_UNIX, SOCK_STREAM) both sides send
+frames: four bytes of length, big-endian, then one of the tagged structs below as JSON. `frame`
+writes one; `commands()` (in a worker) and `reports()` (above it) cut the stream into them again.
+Bytes travel as base64, which msgspec does by itself.
+
+Order: worker sends Ready; supervisor sends Activate; worker compiles, starts to accept, sends
+Activated (or Failed, and keeps what it had). Later Activates are reloads. Events come about twice a
+second while there are any. After Drain the worker finishes what runs, sends Drained and exits; the
+same happens, unasked, when the supervisor's end of the control socket closes.
+"""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+MAX_FRAME = 64 << 20
+"""Longest frame taken from the other side, in bytes; a policy with all packs is far below it."""
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """An inherited listening socket."""
+
+    fd: int
+    tls: bool = False
+
+
+class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one argument of a worker's command line."""
+
+    index: int
+    """Which worker this is, and which slot of the board is its own: words [index * BOARD_WORDS ...)."""
+    control: int
+    """File descriptor of the worker's end of the control socket."""
+    board: int
+    """File descriptor of the memfd that holds the board (all slots)."""
+    listen: list[Listener]
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What the gate must know of a site, in the order of the policy's sites."""
+
+    name: str
+    origins: tuple[str, ...]
+    """`http://host:port`, at least one."""
+    counters: tuple[int, ...]
+    """Index of each origin on the board (`origin_*`), given by the supervisor; same order as `origins`."""
+    connect: float = 5.0
+    """Seconds that a connection to an origin may take; also the longest wait for a free one."""
+    write: float = 60.0
+    """Seconds that a peer may leave written bytes unread."""
+    connections: int = 512
+    """Most connections to one origin from one worker, those of NTLM logins not counted."""
+    waiting: int = 1024
+    """Most requests of this site that wait for a connection; the next one gets origin-busy."""
+    idle: float = 50.0
+    """Seconds that an unused connection to an origin is kept."""
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """Paths of the PEM files of all TLS listeners."""
+
+    certificate: str
+    key: str
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What holds for all sites."""
+
+    trusted: list[str] = []
+    """Networks (CIDR) of peers that may set X-Forwarded-For."""
+    tls: Tls | None = None
+    drain: float = 30.0
+    """Seconds to finish what runs when the supervisor is gone and can say nothing."""
+    spool: str | None = None
+    """Folder for large request bodies that are held; None: the system's."""
+
+
+class Activate(msgspec.Struct, frozen=True, tag="activate"):
+    """Supervisor: use this policy from now on."""
+
+    version: str
+    spec: bytes
+    """The specification for `_core.Policy`, JSON."""
+    sites: list[Site]
+    settings: Settings = Settings()
+
+
+class Drain(msgspec.Struct, frozen=True, tag="drain"):
+    """Supervisor: accept no more, finish what runs within so many seconds, exit."""
+
+    seconds: float
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Supervisor: are you alive?"""
+
+    n: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Worker: started; waits for the first policy."""
+
+
+class Activated(msgspec.Struct, frozen=True, tag="activated"):
+    """Worker: this policy is in use."""
+
+    version: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Worker: this policy could not be used; the one before it stays."""
+
+    version: str
+    error: str
+
+
+class OriginState(msgspec.Struct, frozen=True):
+    """One origin as one worker sees it."""
+
+    site: str
+    url: str
+    up: bool
+    busy: int
+    """Connections that carry an exchange."""
+    idle: int
+    pinned: int
+    """Connections that belong to one client (NTLM)."""
+    error: str = ""
+    """Why it is down, or was last."""
+
+
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """Worker: alive; and how its origins and clients are."""
+
+    n: int
+    clients: int = 0
+    waiting: int = 0
+    origins: list[OriginState] = []
+
+
+# id, count, first ms, last ms, site, action, tier, reason, status, rule, reading, offset,
+# method, target, target length, host, user agent, client
+EventLine = tuple[
+    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str
+]
+
+
+class Events(msgspec.Struct, frozen=True, tag="events"):
+    """Worker: refusals since the last message; each as `_core.Worker.events` describes it."""
+
+    lines: list[EventLine]
+
+
+class Drained(msgspec.Struct, frozen=True, tag="drained"):
+    """Worker: nothing runs any more; exits now."""
+
+
+Command = Activate | Drain | Ping
+Report = Ready | Activated | Failed | Pong | Events | Drained
+
+
+def frame(message: Command | Report) -> bytes:
+    """One message as bytes for the control socket."""
+    body = msgspec.json.encode(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+T = TypeVar("T")
+
+
+class Frames(Generic[T]):
+    """Cuts the bytes of a control socket into messages; made by `commands` or `reports`."""
+
+    __slots__ = ("_buffer", "_decoder")
+
+    def __init__(self, decoder: msgspec.json.Decoder[T]) -> None:
+        self._buffer = bytearray()
+        self._decoder = decoder
+
+    def feed(self, data: bytes) -> list[T]:
+        """The messages that these bytes complete.
+
+        Raises `msgspec.DecodeError` on what the other side must not send.
+        """
+        buffer = self._buffer
+        buffer += data
+        messages = []
+        while len(buffer) >= 4:
+            length = int.from_bytes(buffer[:4], "big")
+            if length > MAX_FRAME:
+                raise msgspec.DecodeError(f"a control frame of {length} bytes, more than {MAX_FRAME}")
+            if len(buffer) < 4 + length:
+                break
+            messages.append(self._decoder.decode(bytes(buffer[4 : 4 + length])))
+            del buffer[: 4 + length]
+        return messages
+
+
+def commands() -> Frames[Command]:
+    """What a worker reads."""
+    return Frames(msgspec.json.Decoder(Command))
+
+
+def reports() -> Frames[Report]:
+    """What the supervisor reads from one worker."""
+    return Frames(msgspec.json.Decoder(Report))

@@ -1,0 +1,379 @@
+"""Who starts, watches, reloads and ends the workers?
+
+One thread that waits for signals, control sockets and questions of the admin server, and a short tick for
+what depends on time. It never touches a client's bytes. What it does on a signal:
+
+==== =====================================================================================
+HUP  reload: load, run all vectors, compile; only then tell the workers; else keep everything
+TERM drain: no new connections, finish what runs up to `drain` seconds, end; QUIT is the same
+INT  end at once; so does a second TERM
+USR1 open the event file anew
+==== =====================================================================================
+
+A reload is over when every worker said that it uses the new policy. If one cannot, or dies, those that
+already changed go back, so that all workers always judge alike.
+"""
+
+import concurrent.futures
+import contextlib
+import mmap
+import os
+import queue
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import msgspec
+
+from stopgap import _core
+from stopgap.admin import status as told
+from stopgap.admin.metrics import Board, Metrics
+from stopgap.admin.server import AdminServer
+from stopgap.config import Config
+from stopgap.errors import InputError
+from stopgap.events.schema import Event, stamp
+from stopgap.events.writer import Writer
+from stopgap.gate import keeper, notify, sockets
+from stopgap.gate.handover import Counters, Handover, prepare, unchangeable
+from stopgap.gate.keeper import Keeper
+from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
+from stopgap.gate.snapshot import snapshot
+from stopgap.gate.sockets import StartError
+from stopgap.ruleset.model import Ruleset
+from stopgap.ruleset.spec import Registry
+
+TICK = 0.25
+RELOAD_SECONDS = 60.0
+"""Longest wait for the workers to take a new policy."""
+GRACE = 2.0
+"""Seconds beyond the drain that a worker gets before it is killed."""
+TRIES = 3
+"""So often may a worker die before the first policy was ever in use."""
+ANSWER_SECONDS = 90.0
+"""Longest wait of a question for its answer."""
+INTERRUPTED = 130
+"""Exit code when INT came before anything was served."""
+SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGTERM,
+    signal.SIGQUIT,
+    signal.SIGINT,
+    signal.SIGUSR1,
+    signal.SIGCHLD,
+)
+
+Question = tuple[str, "concurrent.futures.Future[told.Answer]"]
+
+
+class Change(msgspec.Struct):
+    """A reload on its way to the workers; `waiting` are those that have not said yes."""
+
+    handover: Handover
+    waiting: set[int]
+    deadline: float
+
+
+class Supervisor:
+    """The gate as one process: workers, sockets, board, events and the admin server."""
+
+    def __init__(self, read: Callable[[], Config], command: Sequence[str] = keeper.COMMAND) -> None:
+        """Load, check and open everything; nothing is served yet.
+
+        `read` gives the configuration, now and at every reload; `command` starts a worker. Raises
+        `InputError` when the configuration is wrong and `StartError` when a port cannot be had.
+        """
+        self._read = read
+        self._counters = Counters(registry=Registry(), origins={})
+        self.handover = prepare(read, self._counters)
+        self.state = "starting"
+        self.reload = _reloaded("")
+        self.reloads = 0
+        self.started = self.loaded = time.time()
+        config = self.handover.config
+        self._rows = sockets.listeners(config.listen, config.workers)
+        self.listen = tuple(str(sockets.bound(sock)) for sock in self._rows[0])
+        door = sockets.listener(config.admin) if config.admin else None
+        self.admin = str(sockets.bound(door)) if door else ""
+        try:
+            self.writer = Writer(config.log, self.handover.known())
+        except OSError as error:
+            raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
+        self._selector = selectors.DefaultSelector()
+        memory = os.memfd_create("stopgap-board")
+        os.ftruncate(memory, config.workers * _core.BOARD_WORDS * 8)
+        self.board = Board(memoryview(mmap.mmap(memory, 0)).cast("Q"), config.workers)
+        self.keepers = [
+            Keeper(index, _listeners(row, config), memory, self._selector, self._took, command)
+            for index, row in enumerate(self._rows)
+        ]
+        metrics = Metrics(self.board, self._counters, lambda: self.status)
+        self._server = AdminServer(door, self, metrics) if door else None
+        self._bell, self._ring = socket.socketpair()
+        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._asked: list[concurrent.futures.Future[told.Answer]] = []
+        self._change: Change | None = None
+        self._again = False
+        self._deadline = 0.0
+        self._end: int | None = None
+        self._interrupted = False
+        self._failure = ""
+        self._beat, self._beaten = notify.watchdog_seconds(), 0.0
+        self.status: told.Status = snapshot(self)
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """The rules in use."""
+        return self.handover.ruleset
+
+    def recent(self) -> list[Event]:
+        """The last events, oldest first."""
+        return self.writer.recent()
+
+    def ask(self, verb: str) -> told.Answer:
+        """`reload` or `drain`, from another thread; waits for the answer."""
+        future: concurrent.futures.Future[told.Answer] = concurrent.futures.Future()
+        self._questions.put((verb, future))
+        with contextlib.suppress(BlockingIOError):
+            self._ring.send(b"\0")
+        try:
+            return future.result(ANSWER_SECONDS)
+        except TimeoutError:
+            return told.Answer(False, f"the supervisor gave no answer within {ANSWER_SECONDS:.0f} s")
+
+    def run(self, ready: Callable[[], None]) -> int:
+        """Serve until told to stop; the exit code. `ready` is called once, when all workers serve.
+
+        To be called in the main thread. Raises `StartError` when the workers cannot start.
+        """
+        for end in (self._bell, self._ring):
+            end.setblocking(False)
+        before = {number: signal.signal(number, _noted) for number in SIGNALS}
+        wakeup = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hear)
+        self.writer.start()
+        if self._server is not None:
+            self._server.start()
+        told_ready = False
+        try:
+            while self._end is None:
+                self._tick()
+                if self.state == "ready" and not told_ready:
+                    told_ready = True
+                    ready()
+                for key, mask in self._selector.select(TICK):
+                    key.data(mask)
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._close()
+        if self._failure:
+            raise StartError(self._failure)
+        return self._end
+
+    # What comes in
+
+    def _hear(self, _: int) -> None:
+        """Signals (their numbers) and the bell of `ask` (zero) come as bytes."""
+        actions = {
+            signal.SIGHUP: self._begin_reload,
+            signal.SIGTERM: self._stop,
+            signal.SIGQUIT: self._stop,
+            signal.SIGINT: self._stop_now,
+            signal.SIGUSR1: self.writer.reopen,
+            0: self._answer_questions,
+        }
+        for byte in self._bell.recv(4096):
+            if byte in actions:
+                actions[byte]()
+
+    def _answer_questions(self) -> None:
+        while not self._questions.empty():
+            verb, future = self._questions.get()
+            if self.state == "draining":
+                future.set_result(told.Answer(verb == "drain", "draining already"))
+            elif verb == "drain":
+                future.set_result(told.Answer(True, f"draining for up to {self.handover.drain:g} s"))
+                self._stop()
+            else:
+                self._asked.append(future)
+                self._begin_reload()
+
+    def _took(self, worker: Keeper, report: Report) -> None:
+        """A worker said something."""
+        if isinstance(report, Events):
+            self.writer.put(report.lines)
+        elif isinstance(report, Ready):
+            self._greet(worker)
+        elif isinstance(report, Activated):
+            if self._change is not None and report.version == self._change.handover.activate.version:
+                self._change.waiting.discard(worker.index)
+                self._finish_reload()
+        elif isinstance(report, Failed):
+            self._refused(worker, report.error)
+
+    def _greet(self, worker: Keeper) -> None:
+        """A worker that just started gets what the others have, or are about to have."""
+        if self._change is not None:
+            self._change.waiting.add(worker.index)
+        worker.send((self._change.handover if self._change else self.handover).activate)
+
+    def _refused(self, worker: Keeper, error: str) -> None:
+        if self.state == "starting":
+            self._fail(f"worker {worker.index} cannot use the policy: {error}")
+        elif self._change is not None:
+            self._abandon(f"worker {worker.index} cannot use the new policy: {error}")
+        else:
+            worker.kill()
+
+    # What time brings
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        for worker in self.keepers:
+            if worker.tick(now):
+                self._died(worker)
+        if self._change is not None and now > self._change.deadline:
+            slow = sorted(self._change.waiting)
+            self._abandon(f"worker {slow[0]} did not take the new policy within {RELOAD_SECONDS:.0f} s")
+        states = {worker.state for worker in self.keepers}
+        if self.state == "starting" and states == {keeper.SERVING}:
+            self.state = "ready"
+            notify.notify("READY=1", f"STATUS=serving on {', '.join(self.listen)}")
+            if self._again:
+                self._begin_reload()
+        if self.state == "draining":
+            if states == {keeper.ENDED}:
+                self._end = INTERRUPTED if self._interrupted else 0
+            elif now > self._deadline:
+                for worker in self.keepers:
+                    worker.kill()
+        if self._beat is not None and now - self._beaten >= self._beat:
+            self._beaten = now
+            notify.notify("WATCHDOG=1")
+        self.status = snapshot(self)
+
+    def _died(self, worker: Keeper) -> None:
+        self.board.settle(worker.index)
+        if self.state == "draining":
+            return
+        _say(f"worker {worker.index} ended ({worker.exit}); the next one starts in {worker.delay:.1f} s")
+        if self.state == "starting" and worker.restarts >= TRIES:
+            self._fail(f"worker {worker.index} ended {TRIES} times while starting ({worker.exit})")
+        if self._change is not None and worker.index in self._change.waiting:
+            self._abandon(f"worker {worker.index} ended ({worker.exit}) while it took the new policy")
+
+    # Reload
+
+    def _begin_reload(self) -> None:
+        """Load anew and send it to the workers; a reload that runs already is followed by another."""
+        if self.state == "draining":
+            return
+        self._again = self.state == "starting" or self._change is not None
+        if self._again:
+            return
+        notify.reloading()
+        try:
+            fresh = prepare(self._read, self._counters)
+            fixed = unchangeable(self.handover.config, fresh.config)
+            if fixed:
+                raise InputError(*fixed)
+        except InputError as error:
+            self._reloaded(str(error))
+            return
+        serving = {worker.index for worker in self.keepers if worker.state == keeper.SERVING}
+        self._change = Change(fresh, serving, time.monotonic() + RELOAD_SECONDS)
+        for index in serving:
+            self.keepers[index].send(fresh.activate)
+        self._finish_reload()
+
+    def _finish_reload(self) -> None:
+        """All workers use it: it is what is in use."""
+        if self._change is not None and not self._change.waiting:
+            self.handover, self._change = self._change.handover, None
+            self.writer.known = self.handover.known()
+            self.loaded = time.time()
+            self._reloaded("")
+
+    def _abandon(self, error: str) -> None:
+        """One worker cannot: all go back to what they had."""
+        self._change = None
+        for worker in self.keepers:
+            if worker.state == keeper.SERVING:
+                worker.send(self.handover.activate)
+        self._reloaded(error)
+
+    def _reloaded(self, error: str) -> None:
+        """A reload is over: tell it to whoever asked, and to the log."""
+        self.reload = _reloaded(error)
+        self.reloads += 1
+        self.status = snapshot(self)
+        rules = len(self.ruleset.rules)
+        text = error or f"reloaded: ruleset {self.handover.activate.version}, {rules} rules"
+        _say(f"reload refused, nothing has changed: {error}" if error else text)
+        notify.notify("READY=1", f"STATUS={text.splitlines()[0]}")
+        asked, self._asked = self._asked, []
+        for future in asked:
+            future.set_result(told.Answer(not error, text))
+        if self._again:
+            self._begin_reload()
+
+    # The end
+
+    def _stop(self) -> None:
+        """Drain; called again: end at once."""
+        if self.state == "draining":
+            self._leave(0.0)
+        else:
+            _say(f"draining for up to {self.handover.drain:g} s; a second TERM or INT ends at once")
+            self._leave(self.handover.drain)
+
+    def _stop_now(self) -> None:
+        self._interrupted = self.state == "starting"
+        self._leave(0.0)
+
+    def _leave(self, seconds: float) -> None:
+        """Accept no more connections; workers finish within `seconds`."""
+        self.state = "draining"
+        self._deadline = time.monotonic() + seconds + GRACE
+        notify.notify("STOPPING=1")
+        for worker in self.keepers:
+            worker.drain(seconds)
+        for row in self._rows:
+            for sock in row:
+                sock.close()
+
+    def _fail(self, why: str) -> None:
+        """Nothing was ever served: give up."""
+        self._failure = why
+        self._leave(0.0)
+
+    def _close(self) -> None:
+        for worker in self.keepers:
+            worker.kill()
+        if self._server is not None:
+            self._server.close()
+        self.writer.close(2.0)
+        for future in self._asked:
+            future.set_result(told.Answer(False, "the gate has ended"))
+
+
+def _listeners(row: Sequence[socket.socket], config: Config) -> list[Listener]:
+    return [Listener(fd=sock.fileno(), tls=config.tls is not None) for sock in row]
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Signals are read from the wakeup descriptor; this only keeps them from their default action."""
+
+
+def _reloaded(error: str) -> told.Reload:
+    now = time.time()
+    return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)
+
+
+def _say(text: str) -> None:
+    print(f"stopgap: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""The rules: packs in TOML -> checked data -> the specification that the core compiles."""

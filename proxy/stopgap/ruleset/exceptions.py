@@ -1,0 +1,124 @@
+"""Where does a rule not count, under which condition, and which exceptions deserve a warning?
+
+An exception lets a site's rule, or an ambiguous or denied reason, pass on a path or for some clients.
+Where the rule has compat modes (catalogue 2.1), only requests that fit the mode pass: `tight` unless the
+exception names another, none at all with `compat = "none"`. After its `until` day an exception is no
+longer in force.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from stopgap import _core
+from stopgap.config import Config, Site, SiteException
+from stopgap.errors import ConfigError, nearest
+from stopgap.ruleset.model import Rule
+
+DEFAULT_COMPAT = "tight"
+OPEN = "none"
+
+STRUCTURAL = frozenset({"get-with-body", "upgrade-denied"})
+"""Denied reasons that an exception may name, beside all ambiguous ones: neither rules nor limits make them."""
+
+LIMITS = {
+    "target-too-long": "target",
+    "path-too-long": "path",
+    "segment-too-long": "segment",
+    "too-many-segments": "segments",
+    "query-too-long": "query",
+    "too-many-escapes": "escapes",
+    "header-too-long": "header",
+    "head-too-long": "head",
+    "too-many-headers": "headers",
+    "body-too-long": "body",
+}
+"""What an operator wants to raise who asks for an exception to a limit."""
+
+
+class Resolved(Struct, frozen=True):
+    """The exceptions of one site that are in force, as the core wants them; why each was made; warnings."""
+
+    exceptions: tuple[dict[str, Any], ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def resolve(config: Config, index: int, rules: Sequence[Rule], today: datetime.date) -> Resolved:
+    """The exceptions of site `index`, whose active rules are `rules`. Raises `ConfigError`."""
+    site = config.sites[index]
+    by_id = {rule.id: rule for rule in rules}
+    problems: list[str] = []
+    warnings: list[str] = []
+    in_force: list[dict[str, Any]] = []
+    reasons: list[str] = []
+    for number, exception in enumerate(site.exceptions):
+        at = config.where("site", index, "exception", number)
+        rule = by_id.get(exception.rule)
+        if problem := _problem(site, exception, by_id):
+            problems.append(f"{at}: site.exception.{problem}")
+            continue
+        warnings += [f"{at}: {text}" for text in _warnings(site, exception, rule, today)]
+        if not expired(exception, today):
+            mode = _mode(exception, rule)
+            when = rule.compat[mode] if rule and mode else None
+            in_force.append(
+                {"rule": exception.rule, "path": exception.path, "clients": exception.clients, "when": when}
+            )
+            reasons.append(f"{exception.reason} ({exception.owner})" if exception.owner else exception.reason)
+    if problems:
+        raise ConfigError(*problems)
+    return Resolved(exceptions=tuple(in_force), reasons=tuple(reasons), warnings=tuple(warnings))
+
+
+def _problem(site: Site, exception: SiteException, rules: Mapping[str, Rule]) -> str | None:
+    """What is wrong with an exception, as `key: text`."""
+    name = exception.rule
+    rule = rules.get(name)
+    reasons = {name for name, tier, *_ in _core.reasons() if tier == "ambiguous"} | STRUCTURAL
+    labelled = _labelled(rule) if rule else (name,)
+    if limits := [LIMITS[reason] for reason in labelled if reason in LIMITS]:
+        return f'rule: "{name}" is a limit; raise {", ".join(limits)} in [site.limits] instead'
+    if rule and labelled:
+        return f'rule: "{name}" only labels a reason; name the reason instead: {", ".join(labelled)}'
+    if rule is None and name not in reasons:
+        hint = nearest(name, [*rules, *reasons]).partition("; known:")[0]
+        return f'rule: "{name}" is neither a rule of site "{site.name}" nor an ambiguous reason{hint}'
+    mode = _mode(exception, rule)
+    if mode is not None and (rule is None or mode not in rule.compat):
+        known = ", ".join([*(rule.compat if rule else ()), OPEN])
+        return f'compat: "{name}" has no compat "{mode}"; known: {known}'
+    return None
+
+
+def _labelled(rule: Rule) -> tuple[str, ...]:
+    """The reasons that a rule labels; () for every rule that matches by itself."""
+    return tuple(rule.match["value"]) if rule.match.get("field") == "reason" else ()
+
+
+def expired(exception: SiteException, today: datetime.date) -> bool:
+    """Its last day has passed."""
+    return exception.until is not None and exception.until < today
+
+
+def _mode(exception: SiteException, rule: Rule | None) -> str | None:
+    """The compat mode that the exception is narrowed to; None when it opens the rule wholly."""
+    if exception.compat is not None:
+        return None if exception.compat == OPEN else exception.compat
+    return DEFAULT_COMPAT if rule is not None and DEFAULT_COMPAT in rule.compat else None
+
+
+def _warnings(site: Site, exception: SiteException, rule: Rule | None, today: datetime.date) -> list[str]:
+    name = f'site "{site.name}": exception to "{exception.rule}"'
+    warnings = []
+    if expired(exception, today):
+        warnings.append(f"{name} ended on {exception.until}: it is no longer in force; remove or renew it")
+    if rule is not None and rule.compat and exception.compat == OPEN:
+        warnings.append(
+            f'{name} has compat = "{OPEN}": what the rule protects is open to every request it covers'
+        )
+    if exception.path is None and not exception.clients:
+        warnings.append(f"{name} has neither path nor clients: it covers every request of the site")
+    return warnings

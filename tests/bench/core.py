@@ -1,0 +1,116 @@
+"""How many requests a second can the core alone judge, called from Python, and what do more rules cost?
+
+The rules are made up: one sixth each of extensions, segments, path prefixes, query words, parameter
+values and header words, as the shipped packs mix them. The requests are what a browser of the time
+sends, about 500 bytes.
+"""
+
+import itertools
+import json
+import time
+from dataclasses import dataclass
+
+from stopgap import _core
+from tests.bench.load import CODE_RED, HEADERS, HOST, JAPANESE, PLAIN
+from tests.bench.peers import BenchError
+
+COUNTS = (10, 100, 1_000, 10_000)
+SECONDS = 1.0  # of CPU time a figure
+REPEATS = 5
+
+HOSTILE = "/scripts/..%255c..%c1%1cwinnt/x.%2569d%u0061;a/p.gif"
+TARGETS = {
+    "plain": (PLAIN, False),
+    "encoded": (JAPANESE, False),
+    "hostile": (HOSTILE, True),
+    "code red": (CODE_RED, True),
+}
+
+
+@dataclass(frozen=True)
+class CoreResult:
+    """Judgements a second, by target and number of rules."""
+
+    rates: dict[str, dict[int, int]]
+    length: int
+    """Bytes of the plain request's head."""
+
+
+def rule(index: int) -> dict[str, object]:
+    word = f"{index:x}".translate(str.maketrans("0123456789", "ghijklmnop"))
+    shapes: tuple[dict[str, object], ...] = (
+        {"field": "extension", "test": "equals", "value": [f"z{word}"]},
+        {"field": "segment", "test": "equals", "value": [f"{word}.exe"]},
+        {"field": "path", "test": "prefix", "value": [f"/scripts/{word}/"]},
+        {"field": "query", "test": "contains", "value": [f"xp_{word}"]},
+        {"field": "param", "same": [
+            {"on": "name", "test": "equals", "value": [f"ci{word}"]},
+            {"on": "value", "test": "contains", "value": ["../"]},
+        ]},
+        {"field": "header", "name": "user-agent", "test": "contains", "value": [f"scan{word}"]},
+    )  # fmt: skip
+    return {
+        "id": f"bench-{index}",
+        "counter": index,
+        "servers": [],
+        "status": None,
+        "match": shapes[index % len(shapes)],
+        "compat": {},
+    }
+
+
+def policy(count: int) -> _core.Policy:
+    """One site that serves every host, with the Code Red rule and `count` - 1 made-up ones."""
+    code_red = {**rule(0), "match": {"field": "extension", "test": "equals", "value": ["ida", "idq"]}}
+    rules = [code_red, *(rule(index) for index in range(1, count))]
+    site = {
+        "name": "bench",
+        "counter": 0,
+        "hosts": ["*"],
+        "server": "iis5",
+        "codepages": [932],
+        "mode": "block",
+        "rules": list(range(count)),
+        "limits": _core.limits("iis5"),
+        "deadlines": _core.deadlines(),
+        "body": "buffer",
+        "raw_bytes": "refuse",
+        "upgrade": [],
+        "exceptions": [],
+    }
+    return _core.Policy(json.dumps({"rules": rules, "sites": [site]}).encode())
+
+
+def request(target: str) -> bytes:
+    return "\r\n".join(
+        [f"GET {target} HTTP/1.1", f"Host: {HOST}", *HEADERS, "Connection: keep-alive", "", ""]
+    ).encode()
+
+
+def judgements(policy: _core.Policy, data: bytes) -> float:
+    """Judgements a second of CPU time: the best of some repeats."""
+    batch = 1000
+    best = 0.0
+    for _ in range(REPEATS):
+        count = 0
+        start = time.process_time()
+        while (spent := time.process_time() - start) < SECONDS / REPEATS:
+            for _ in itertools.repeat(None, batch):
+                policy.judge(data)
+            count += batch
+        best = max(best, count / spent)
+    return best
+
+
+def measure() -> CoreResult:
+    """Judge every target with every number of rules; raise `BenchError` when a verdict is wrong."""
+    rates: dict[str, dict[int, int]] = {name: {} for name in TARGETS}
+    for count in COUNTS:
+        compiled = policy(count)
+        for name, (target, refused) in TARGETS.items():
+            data = request(target)
+            if (compiled.judge(data) is not None) != refused:
+                wrong = "passes" if refused else "is refused"
+                raise BenchError(f"the core alone: the {name} target {wrong} with {count} rules")
+            rates[name][count] = round(judgements(compiled, data))
+    return CoreResult(rates, len(request(PLAIN)))

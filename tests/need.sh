@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Which programs do the tests and the bench need, and where do they come from? Each argument is one
+# of the names below; what is missing is installed from Debian's packages when this runs as root,
+# and named otherwise.
+set -euo pipefail
+
+declare -A packages=(
+    [nginx]="nginx"
+    [openssl]="openssl"
+    [curl]="curl"
+    [haproxy]="haproxy"
+    [wrk]="wrk"
+    [modsecurity]="libnginx-mod-http-modsecurity modsecurity-crs"
+    [rustfmt]="rustfmt"
+    [clippy]="rust-clippy"
+)
+
+present() {
+    case $1 in
+    modsecurity) [ -e /usr/lib/nginx/modules/ngx_http_modsecurity_module.so ] && [ -d /usr/share/modsecurity-crs/rules ] ;;
+    rustfmt) cargo fmt --version >/dev/null 2>&1 ;;
+    clippy) cargo clippy --version >/dev/null 2>&1 ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+missing=()
+rust=()
+for name in "$@"; do
+    present "$name" && continue
+    case $name in
+    rustfmt | clippy) rust+=("$name") ;;
+    esac
+    read -ra wanted <<<"${packages[$name]}"
+    missing+=("${wanted[@]}")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ ${#rust[@]} -gt 0 ] && command -v rustup >/dev/null; then
+    echo "need: these parts of Rust are missing; install them with: rustup component add ${rust[*]}" >&2
+    exit 3
+fi
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "need: missing; install them with: apt-get install ${missing[*]}" >&2
+    exit 3
+fi
+
+echo "need: installing ${missing[*]}" >&2
+if [ ! -e /usr/sbin/policy-rc.d ]; then # the tests start their own servers; Debian shall start none
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null; }

@@ -1,0 +1,139 @@
+"""Is what the pages say true: do their commands run, do their tables and links hold, in both languages?
+
+A block marked `console run` is a conversation: every line after `$ ` is run, from the top of the
+checkout and with the demo at the addresses that the pages name; the lines under it must come in that order,
+`...` stands for any others, and `[exit N]` says that it ends with N.
+"""
+
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stopgap import _core
+from tests.unit import doc_tables
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+LISTEN, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"  # as the pages write them
+STOPGAP = Path(sys.executable).with_name("stopgap")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command of a page and what the page shows under it."""
+
+    page: Path
+    command: str
+    output: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}: {self.command}"
+
+
+def said() -> Iterator[Said]:
+    for page in PAGES:
+        for block in re.findall(r"^```console run\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
+            for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+                command, *output = part.splitlines()
+                yield Said(page, command, tuple(output))
+
+
+def address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[dict[str, str]]:
+    """A running demo; gives its addresses by those that the pages write."""
+    places = {LISTEN: address(), ADMIN: address()}
+    command = [
+        str(STOPGAP),
+        "serve",
+        "--demo",
+        "--workers",
+        "1",
+        "--listen",
+        places[LISTEN],
+        "--admin",
+        places[ADMIN],
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert "serves on" in process.stderr.readline()
+        yield places
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("told", list(said()), ids=str)
+def test_commands_do_what_the_pages_say(told: Said, demo: dict[str, str]) -> None:
+    command = told.command.replace(".venv/bin/stopgap", shlex.quote(str(STOPGAP)))
+    for verb in ("status", "reload", "drain"):
+        command = re.sub(rf"(/stopgap {verb})\b", rf"\1 --admin {demo[ADMIN]}", command)
+    for written, real in demo.items():
+        command = command.replace(written, real)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    expected = list(told.output)
+    wanted = 0
+    if expected and (ends := re.fullmatch(r"\[exit (\d+)\]", expected[-1])):
+        wanted = int(ends[1])
+        expected.pop()
+    assert done.returncode == wanted, done.stdout + done.stderr
+    assert covers(expected, done.stdout.splitlines()), done.stdout
+
+
+def covers(pattern: list[str], lines: list[str]) -> bool:
+    """Whether the lines follow the pattern, in which `...` stands for any number of lines."""
+    if not pattern:
+        return not lines
+    if pattern[0] == "...":
+        return any(covers(pattern[1:], lines[start:]) for start in range(len(lines) + 1))
+    return bool(lines) and pattern[0].rstrip() == lines[0].rstrip() and covers(pattern[1:], lines[1:])
+
+
+@pytest.mark.parametrize(("name", "page"), list(doc_tables.PLACES.items()))
+def test_tables_are_those_of_the_program(name: str, page: str) -> None:
+    wanted = doc_tables.text(doc_tables.TABLES[name]())
+    assert doc_tables.shown(doc_tables.DOCS / page, name) == wanted, "run: python -m tests.unit.doc_tables"
+    japanese = doc_tables.shown(doc_tables.DOCS / "ja" / page, name)
+    kept = -2 if name in doc_tables.TRANSLATED else None
+    assert [row.split(" | ")[:kept] for row in japanese.splitlines()[2:]] == [
+        row.split(" | ")[:kept] for row in wanted.splitlines()[2:]
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text("utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path
+        assert target.exists(), link
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M)
+            assert anchor in [re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in heads], link
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_both_languages_have_the_same_shape(page: Path) -> None:
+    def shape(path: Path) -> list[tuple[int, int]]:
+        text = path.read_text("utf-8")
+        parts = re.split(r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M), flags=re.M)
+        return [(len(level), body.count("\n|")) for level, body in zip(parts[1::2], parts[2::2], strict=True)]
+
+    assert shape(page) == shape(page.parent / "ja" / page.name)
+
+
+def test_readings_page_names_every_server() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    assert all(f"`{server}`" in text for server in _core.servers())
