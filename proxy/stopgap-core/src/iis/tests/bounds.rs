@@ -109,3 +109,12 @@ fn too_many_readings_are_noted() {
     let path = "/a;".repeat(20_000);
     assert_eq!(reasons(&read(path.as_bytes(), "any", PAGES))[0], "too-many-readings");
 }
+
+#[test]
+fn a_query_says_when_readings_were_left_out() {
+    let mut readings = QueryReadings::default();
+    readings.read(b"a=%zz%ff%c2%a5%e2%88%96%ef%bc%85%2525%25zz%25ff", server("any"), PAGES);
+    assert!(readings.is_incomplete());
+    readings.read(b"a=%e8%a1%a8+1%25", server("any"), PAGES);
+    assert!(!readings.is_incomplete());
+}
