@@ -8,7 +8,7 @@ use crate::iis::unit::{
     is_structural,
 };
 
-/// Longest form of UTF-8, by its lead byte: (length, bits of the lead that count).
+/// The form that a lead byte of UTF-8 announces: (length, bits of the lead that count).
 fn lead_form(byte: Unit) -> Option<(usize, Unit)> {
     match byte {
         0xC0..=0xDF => Some((2, 0x1F)),

@@ -45,7 +45,7 @@ pub fn numbers() -> impl Iterator<Item = u16> {
 
 /// The page of this number, if it is one of `numbers`.
 pub fn page(number: CodePage) -> Option<&'static Page> {
-    PAGES.iter().find(|page| page.number == number.0)
+    PAGES.binary_search_by_key(&number.0, |page| page.number).ok().map(|at| &PAGES[at])
 }
 
 impl Page {
@@ -94,7 +94,8 @@ impl Page {
         self.unit(usize::from(byte).wrapping_sub(0x80))
     }
 
-    /// The character of a lead byte and its trail byte; the page's default character when it has none.
+    /// The character of a lead byte and its trail byte; U+FFFD, or the page's default character, when it
+    /// has none.
     pub fn pair(&self, lead: u8, trail: u8) -> u16 {
         let row = usize::from(self.rows[usize::from(lead)]);
         self.unit(SINGLES + row * ROW + usize::from(trail).wrapping_sub(0x40))
@@ -102,8 +103,8 @@ impl Page {
 
     fn unit(&self, index: usize) -> u16 {
         match self.units.get(index.wrapping_mul(2)..).and_then(|rest| rest.first_chunk()) {
-            Some(&unit) => u16::from_le_bytes(unit),
-            None => 0xFFFD,
+            Some(&unit) if u16::from_le_bytes(unit) >= 0x80 => u16::from_le_bytes(unit),
+            _ => 0xFFFD,
         }
     }
 

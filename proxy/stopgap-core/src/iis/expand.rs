@@ -12,8 +12,9 @@ use crate::iis::trace::{Step, Trace};
 use crate::iis::unescape::{Found, Manner, Stray, unescape};
 use crate::iis::unit::{Unit, VALUE};
 
-/// Units of all candidates together: some sixty readings of the longest usual target.
-const MOST_UNITS: usize = 1 << 18;
+/// Units that all candidates of a short target may have together. Bounding units bounds what a hostile target
+/// costs: some 10 ns each, until its reading is written.
+const LEAST_ROOM: usize = 1 << 14;
 
 /// What kind of target is read.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,10 @@ pub struct Job<'a> {
     pub passes: u8,
     /// A query: `+` is a space, and stray `%` may be dropped.
     pub query: bool,
+    /// Candidates to keep at most.
     pub most: usize,
+    /// How many times the target's length all candidates may have together, in units.
+    pub times: usize,
 }
 
 /// One candidate.
@@ -44,6 +48,8 @@ pub struct Expansion {
     /// What a step writes before it is appended to `units`, and what a further pass reads.
     spare: Vec<Unit>,
     candidates: Vec<Candidate>,
+    /// Units to keep at most.
+    room: usize,
     overflow: bool,
 }
 
@@ -53,6 +59,7 @@ impl Expansion {
         self.units.clear();
         self.candidates.clear();
         self.overflow = false;
+        self.room = LEAST_ROOM.max(bytes.len().saturating_mul(job.times));
         self.pass(bytes, Trace::default(), 1, job);
         let mut next = 0;
         while let Some(candidate) = self.candidates.get(next) {
@@ -190,7 +197,7 @@ impl Expansion {
         if self.candidates.iter().any(|other| self.units[other.units.clone()] == *units) {
             return false;
         }
-        self.overflow |= self.candidates.len() >= job.most || self.units.len() > MOST_UNITS;
+        self.overflow |= self.candidates.len() >= job.most || self.units.len() > self.room;
         if !self.overflow {
             self.candidates.push(candidate);
         }

@@ -6,6 +6,7 @@ pub mod codepage;
 mod expand;
 mod query;
 pub mod readings;
+mod segment;
 mod shape;
 pub mod table;
 mod trace;

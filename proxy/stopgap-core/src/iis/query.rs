@@ -5,7 +5,7 @@ use crate::iis::table::{CodePage, ServerTable};
 use crate::iis::trace::Trace;
 use crate::iis::unit::{VALUE, push_utf8};
 
-/// More ways to read a query than any honest one has; what comes after is not looked at.
+/// More ways to read a query than any honest one has.
 const MOST_READINGS: usize = 32;
 /// A script decodes what the server has decoded: twice is enough for every row of the catalogue.
 const PASSES: u8 = 2;
@@ -17,6 +17,7 @@ pub struct QueryReadings {
     expansion: Expansion,
     bytes: Vec<u8>,
     readings: Vec<(usize, usize, Trace)>,
+    incomplete: bool,
 }
 
 impl QueryReadings {
@@ -26,11 +27,14 @@ impl QueryReadings {
         self.bytes.extend_from_slice(query);
         self.bytes.make_ascii_lowercase();
         self.readings.push((0, query.len(), Trace::default()));
+        self.incomplete = false;
         if !query.iter().any(|&byte| byte >= 0x80 || matches!(byte, b'%' | b'+')) {
             return;
         }
-        let job = Job { table, pages, passes: PASSES, query: true, most: MOST_READINGS };
-        self.expansion.expand(query, job);
+        let most = MOST_READINGS - 1;
+        // Room for all of them and for what they are derived from: padding hides no reading.
+        let job = Job { table, pages, passes: PASSES, query: true, most, times: 2 * most };
+        self.incomplete = !self.expansion.expand(query, job);
         for (candidate, units) in self.expansion.candidates() {
             let start = self.bytes.len();
             for &unit in units {
@@ -41,7 +45,7 @@ impl QueryReadings {
             }
             let text = &self.bytes[start..];
             let known = self.readings.iter().any(|&(from, to, _)| self.bytes[from..to] == *text);
-            if known || self.readings.len() >= MOST_READINGS {
+            if known {
                 self.bytes.truncate(start);
             } else {
                 self.readings.push((start, self.bytes.len(), candidate.trace));
@@ -56,6 +60,11 @@ impl QueryReadings {
 
     pub fn is_empty(&self) -> bool {
         self.readings.is_empty()
+    }
+
+    /// There were more readings than could be kept (`Reason::TooManyReadings`).
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 
     /// The reading at `index`, which is below `len`; an empty one above it.

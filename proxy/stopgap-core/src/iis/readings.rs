@@ -9,6 +9,8 @@ use crate::verdict::Reason;
 
 /// More ways to read a path than any honest one has.
 const MOST_READINGS: usize = 64;
+/// An honest path has at most a reading for each double-byte page and some six more.
+const MOST_TIMES: usize = 12;
 
 /// The anomalies from the gravest down: what hides something, then what climbs, then what renames.
 const GRAVITY: [Reason; 18] = [
@@ -89,7 +91,14 @@ impl Readings {
             self.readings.push((shape, Trace::default()));
             return;
         }
-        let job = Job { table, pages, passes: 1 + table.more_passes, query: false, most: MOST_READINGS };
+        let job = Job {
+            table,
+            pages,
+            passes: 1 + table.more_passes,
+            query: false,
+            most: MOST_READINGS,
+            times: MOST_TIMES,
+        };
         let complete = self.expansion.expand(path, job);
         for (candidate, units) in self.expansion.candidates() {
             let shape = self.shapes.write(units, self.readings.len() as u16, candidate.doubtful);

@@ -1,12 +1,15 @@
 //! What path does a reading have, which names are in it, and what in it is ambiguous (catalogue 1.4)?
 
 use crate::iis::readings::{Anomaly, Name};
+use crate::iis::segment;
 use crate::iis::unescape::is_escape;
 use crate::iis::unit::{BAD_LEAD, FITTED, NOTED, OVERLONG, PERCENT_U, STRAY, TRAIL, Unit, VALUE, push_utf8};
 use crate::verdict::Reason;
 
 /// Names of all readings together.
-const MOST_NAMES: usize = 1 << 14;
+const MOST_NAMES: usize = 1 << 12;
+/// Longer paths are not worth a fast lane, and might have more names.
+const MOST_PLAIN: usize = MOST_NAMES;
 
 /// What an ASCII byte means in a path: 0 is nothing.
 type Class = u8;
@@ -36,6 +39,17 @@ static ASCII: [(u8, Class); 128] = {
             _ => PLAIN,
         };
         table[byte] = ((byte as u8).to_ascii_lowercase(), class);
+        byte += 1;
+    }
+    table
+};
+
+/// Bytes of a plain path that are nothing but themselves.
+static PLAIN_BYTE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = ASCII[byte].1 == PLAIN;
         byte += 1;
     }
     table
@@ -71,12 +85,16 @@ pub struct Shapes {
     noted: u64,
     /// A segment of it is `.` or `..`.
     climbs: bool,
+    /// Where the names of the segment being judged end.
+    ends: Vec<usize>,
 }
 
 /// The segment being written.
 #[derive(Clone, Copy, Default)]
 struct Segment {
     start: usize,
+    /// The last dot so far; 0 when there is none.
+    dot: usize,
     /// Classes that it holds.
     classes: Class,
     /// A tilde is in it that is no trail byte.
@@ -93,41 +111,46 @@ impl Shapes {
     /// Write a path that has exactly one reading; `None`, and nothing written, when it may have more.
     pub fn plain(&mut self, path: &[u8]) -> Option<Shape> {
         let first = self.begin(0);
-        let (mut start, mut dot) = (1, usize::MAX);
-        let mut before = b'/';
-        for (at, &byte) in path.iter().enumerate().skip(1) {
-            let class = ASCII.get(usize::from(byte)).map_or(ODD, |&(_, class)| class);
-            if class != PLAIN {
-                match byte {
-                    b'.' if before != b'/' => dot = at,
-                    b'/' if before != b'/' && before != b'.' => {
-                        self.name(start, at, dot.min(at), first, true);
-                        (start, dot) = (at + 1, usize::MAX);
-                    }
-                    _ => return self.not_plain(first),
+        self.bytes.extend_from_slice(path);
+        self.bytes.make_ascii_lowercase();
+        let (mut start, mut dot, mut number) = (1, usize::MAX, 0);
+        let mut before = 0;
+        for (at, &byte) in path.iter().enumerate() {
+            if PLAIN_BYTE[usize::from(byte)] {
+                before = byte;
+                continue;
+            }
+            match byte {
+                b'.' if before != b'/' => dot = at,
+                b'/' if at == 0 => {}
+                b'/' if before != b'/' && before != b'.' => {
+                    self.plain_segment(start, at, dot, number);
+                    (start, dot, number) = (at + 1, usize::MAX, number + 1);
                 }
+                _ => return self.not_plain(first),
             }
             before = byte;
         }
-        if path.first() != Some(&b'/') || before == b'.' {
+        if before == b'.' || path.first() != Some(&b'/') || path.len() > MOST_PLAIN {
             return self.not_plain(first);
         }
         if start < path.len() {
-            self.name(start, path.len(), dot.min(path.len()), first, true);
-        }
-        self.bytes.extend_from_slice(path);
-        self.bytes[self.base..].make_ascii_lowercase();
-        for at in first..self.names.len() {
-            let name = self.names[at];
-            if is_device(&self.bytes[self.base..][name.start as usize..name.end as usize]) {
-                self.note(Reason::DeviceName, name.start as usize);
-            }
+            self.plain_segment(start, path.len(), dot, number);
         }
         Some(self.end(first))
     }
 
+    fn plain_segment(&mut self, start: usize, end: usize, dot: usize, number: u16) {
+        self.push_name(start, end, dot.min(end), number, true);
+        if segment::is_device(&self.bytes[start..end]) {
+            self.note(Reason::DeviceName, start);
+        }
+    }
+
     fn not_plain(&mut self, first: usize) -> Option<Shape> {
         self.names.truncate(first);
+        self.bytes.clear();
+        self.notes.clear();
         None
     }
 
@@ -159,6 +182,7 @@ impl Shapes {
             }
             if class != PLAIN {
                 segment.classes |= class;
+                segment.dot = if class == DOT { self.length() } else { segment.dot };
                 segment.tilde |= class == TILDE && unit & TRAIL == 0;
                 if class & (CUT | ODD) != 0 && unit & TRAIL == 0 {
                     self.odd(lower, &units[at + 1..], doubtful);
@@ -248,99 +272,41 @@ impl Shapes {
 
     /// The segment ends where the path ends: its names, and what is ambiguous in it as a whole.
     fn segment(&mut self, segment: Segment, first: usize) {
-        let (start, end) = (segment.start, self.length());
-        let number = self.name(start, end, self.last_dot(start, end), first, true);
-        let text = &self.bytes[self.base + start..];
-        let (device, short) = (is_device(text), segment.tilde && is_short_name(text));
-        if device {
-            self.note(Reason::DeviceName, start);
-        }
-        if short {
-            self.note(Reason::ShortName, start);
-        }
-        if segment.classes & (DOT | SPACE | CUT) != 0 {
-            self.dots(start, end);
-            self.cuts(segment, number);
-        }
-    }
-
-    /// X3, X4 and X5: what dots and spaces do to a segment.
-    fn dots(&mut self, start: usize, end: usize) {
-        let text = &self.bytes[self.base + start..self.base + end];
-        let reason = match text {
-            b"." => None,
-            b".." => Some(Reason::Traversal),
-            _ if text.iter().all(|&byte| byte == b'.') => Some(Reason::DotsSegment),
-            [.., b'.' | b' '] => Some(Reason::TrailingDot),
-            _ => None,
+        let Segment { start, dot, classes, tilde } = segment;
+        let number = match self.names.get(first..).and_then(|names| names.last()) {
+            Some(before) => before.segment + 1,
+            None => 0,
         };
+        let end = self.length();
+        self.push_name(start, end, if dot == 0 { end } else { dot }, number, true);
+        let text = &self.bytes[self.base + start..];
+        let reasons = [
+            segment::is_device(text).then_some(Reason::DeviceName),
+            (tilde && segment::is_short_name(text)).then_some(Reason::ShortName),
+            (classes & (DOT | SPACE) != 0).then(|| segment::dots(text)).flatten(),
+        ];
+        let semicolon = (classes & CUT != 0).then(|| segment::differing_semicolon(text)).flatten();
         self.climbs |= matches!(text, b"." | b"..");
-        if let Some(reason) = reason {
+        if classes & CUT != 0 || matches!(text, [.., b'.' | b' ']) {
+            let mut ends = std::mem::take(&mut self.ends);
+            ends.extend(segment::cuts(text).take(MOST_NAMES).map(|cut| start + cut));
+            for end in ends.drain(..) {
+                self.push_name(start, end, self.last_dot(start, end), number, false);
+            }
+            self.ends = ends;
+        }
+        for reason in reasons.into_iter().flatten() {
             self.note(reason, start);
         }
-    }
-
-    /// X5, X6, X7 and X14: the names that a segment has when it is cut, and extensions that differ for it.
-    fn cuts(&mut self, segment: Segment, number: u16) {
-        let (start, end) = (segment.start, self.length());
-        if segment.classes & CUT != 0 {
-            for at in start..end {
-                let byte = self.bytes[self.base + at];
-                if !matches!(byte, b';' | b':' | 0) {
-                    continue;
-                }
-                self.cut(start, at, end, number);
-                if byte == b';' && self.extensions_differ(start, at, end) {
-                    self.note(Reason::SemicolonExtension, at);
-                }
-            }
+        if let Some(at) = semicolon {
+            self.note(Reason::SemicolonExtension, start + at);
         }
-        self.cut(start, end, end, number);
-    }
-
-    /// Add the name that ends at `at`, and the one without trailing dots and spaces.
-    fn cut(&mut self, start: usize, at: usize, end: usize, number: u16) {
-        let stripped = self.stripped(start, at);
-        for stop in [at, stripped] {
-            if stop > start && stop < end && (stop == at || stripped < at) {
-                self.push_name(start, stop, self.last_dot(start, stop), number, false);
-            }
-            if stripped == at {
-                break;
-            }
-        }
-    }
-
-    fn extensions_differ(&self, start: usize, at: usize, end: usize) -> bool {
-        let extension = |from: usize, to: usize| {
-            let to = self.stripped(from, to);
-            let dot = self.last_dot(from, to);
-            &self.bytes[self.base + (dot + 1).min(to)..self.base + to]
-        };
-        let (before, after) = (extension(start, at), extension(at + 1, end));
-        !before.is_empty() && !after.is_empty() && before != after
-    }
-
-    /// The end of the span without trailing dots and spaces.
-    fn stripped(&self, start: usize, end: usize) -> usize {
-        let text = &self.bytes[self.base + start..self.base + end];
-        text.iter().rposition(|&byte| byte != b'.' && byte != b' ').map_or(start, |last| start + last + 1)
     }
 
     /// The last dot of the span, or its end.
     fn last_dot(&self, start: usize, end: usize) -> usize {
         let text = &self.bytes[self.base + start..self.base + end];
         memchr::memrchr(b'.', text).map_or(end, |dot| start + dot)
-    }
-
-    /// Add the whole name of the next segment; returns the segment's number.
-    fn name(&mut self, start: usize, end: usize, dot: usize, first: usize, whole: bool) -> u16 {
-        let number = match self.names.get(first..).and_then(|names| names.last()) {
-            Some(before) => before.segment.saturating_add(1),
-            None => 0,
-        };
-        self.push_name(start, end, dot, number, whole);
-        number
     }
 
     fn push_name(&mut self, start: usize, end: usize, dot: usize, segment: u16, whole: bool) {
@@ -382,30 +348,4 @@ impl Shapes {
         }
         (start as u32, self.bytes.len() as u32)
     }
-}
-
-/// X13: the part before the first dot (or colon), without trailing spaces, is a DOS device.
-fn is_device(segment: &[u8]) -> bool {
-    if segment.len() < 3 || !matches!(segment[0], b'a' | b'c' | b'l' | b'n' | b'p') {
-        return false;
-    }
-    let stem = segment.iter().position(|byte| matches!(byte, b'.' | b':' | b';')).unwrap_or(segment.len());
-    match segment[..stem].trim_ascii_end() {
-        b"aux" | b"con" | b"nul" | b"prn" => true,
-        [b'c', b'o', b'm', b'1'..=b'9'] | [b'l', b'p', b't', b'1'..=b'9'] => true,
-        _ => false,
-    }
-}
-
-/// X12: `^[^~]{1,6}~[0-9]{1,3}(\.[^.]{0,3})?$`.
-fn is_short_name(segment: &[u8]) -> bool {
-    let Some(tilde) = segment.iter().position(|&byte| byte == b'~') else { return false };
-    let tail = &segment[tilde + 1..];
-    let digits = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let extension = match &tail[digits..] {
-        [] => true,
-        [b'.', extension @ ..] => extension.len() <= 3 && !extension.contains(&b'.'),
-        _ => false,
-    };
-    (1..=6).contains(&tilde) && (1..=3).contains(&digits) && extension
 }

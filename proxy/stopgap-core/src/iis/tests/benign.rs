@@ -1,6 +1,8 @@
 //! Does what honest clients send pass without an anomaly?
 
 use super::{DEFAULT_PAGES, JAPANESE, WESTERN, names, paths, read, reasons, resolved};
+use crate::iis::codepage::page;
+use crate::iis::table::CodePage;
 
 const SERVERS: [&str; 8] = ["iis4", "iis5", "iis5.1", "iis6", "iis7", "iis8", "iis10", "any"];
 
@@ -111,4 +113,27 @@ fn utf_8_is_not_taken_for_folded_bytes() {
     let readings = read(b"/%E5%B1%A5.htm", "any", JAPANESE);
     assert_eq!(reasons(&readings), [""; 0]);
     assert!(paths(&readings).iter().all(|path| path.matches('/').count() == 1));
+}
+
+/// Every character of cp932, alone and doubled, between separators and before an extension. Doubled, three
+/// rare ones are an overlong backslash (C1 9C, which Nimda sends), space and colon: those stay refused.
+#[test]
+fn every_character_of_shift_jis() {
+    let page = page(CodePage(932)).unwrap();
+    let leads = (0x81..=0xFC_u8).filter(|&lead| page.is_lead(lead));
+    let pairs = leads.flat_map(|lead| (0x40..=0xFC).map(move |trail| (lead, trail)));
+    let mut refused = Vec::new();
+    for (lead, trail) in pairs.filter(|&(_, trail)| page.is_trail(trail)) {
+        let char = format!("%{lead:02X}%{trail:02X}");
+        let path = format!("/{char}/{char}{char}/x{char}.asp");
+        for (name, pages) in [("iis5", JAPANESE), ("iis7", JAPANESE), ("iis7", DEFAULT_PAGES)] {
+            let readings = read(path.as_bytes(), name, pages);
+            if !readings.anomalies().is_empty() {
+                refused.push((name, char.clone()));
+            }
+        }
+    }
+    refused.dedup();
+    let expected = [("iis5", "%9C%C1"), ("iis7", "%9C%C1"), ("iis5", "%E0%C0"), ("iis5", "%FA%C0")];
+    assert_eq!(refused, expected.map(|(name, char)| (name, char.to_owned())));
 }

@@ -104,8 +104,17 @@ proptest! {
 
 #[test]
 fn too_many_readings_are_noted() {
-    let path = "/%%35%ff%c0%af%25%33%70%ef%bc%8e%%3p".repeat(6);
+    let path = "/%5z%ff%c2%a5%e2%88%96%ef%bc%8531%25%5z%25c2%25a5%2525e2%252588%252596%2525c0";
     assert_eq!(reasons(&read(path.as_bytes(), "any", PAGES))[0], "too-many-readings");
     let path = "/a;".repeat(20_000);
     assert_eq!(reasons(&read(path.as_bytes(), "any", PAGES))[0], "too-many-readings");
+}
+
+#[test]
+fn a_query_says_when_readings_were_left_out() {
+    let mut readings = QueryReadings::default();
+    readings.read(b"a=%zz%ff%c2%a5%e2%88%96%ef%bc%85%2525%25zz%25ff", server("any"), PAGES);
+    assert!(readings.is_incomplete());
+    readings.read(b"a=%e8%a1%a8+1%25", server("any"), PAGES);
+    assert!(!readings.is_incomplete());
 }

@@ -6,15 +6,17 @@ use std::time::Instant;
 use super::{DEFAULT_PAGES, JAPANESE, server};
 use crate::iis::readings::{QueryReadings, Readings};
 
-const ROUNDS: u32 = 200_000;
+const BATCHES: u32 = 8;
+const ROUNDS: u32 = 500;
 
+/// The best batch: what others do on the machine only ever adds.
 fn time(label: &str, mut work: impl FnMut()) {
-    work();
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        work();
-    }
-    println!("{:8.1} ns  {label}", start.elapsed().as_nanos() as f64 / f64::from(ROUNDS));
+    let batch = |_| {
+        let start = Instant::now();
+        (0..ROUNDS).for_each(|_| work());
+        start.elapsed().as_nanos() as f64 / f64::from(ROUNDS)
+    };
+    println!("{:8.1} ns  {label}", (0..BATCHES).map(batch).fold(f64::INFINITY, f64::min));
 }
 
 #[test]
@@ -36,6 +38,13 @@ fn cost_of_reading() {
             let label = format!("{name} {path} ({} readings)", readings.len());
             time(&label, || readings.read(black_box(path.as_bytes()), server("any"), pages));
         }
+    }
+    let start = "/%5z%ff%c2%a5%e2%88%96%ef%bc%8531%25%5z%25c2%25a5%2525e2%252588%252596%2525c0";
+    for tail in ["a;".repeat(470), "%2525".repeat(180), "\\..".repeat(310), "a/".repeat(470)] {
+        let path = format!("{start}{tail}");
+        readings.read(path.as_bytes(), server("any"), DEFAULT_PAGES);
+        let label = format!("hostile ...{} ({} readings)", &tail[..6], readings.len());
+        time(&label, || readings.read(black_box(path.as_bytes()), server("any"), DEFAULT_PAGES));
     }
     let mut queries = QueryReadings::default();
     for query in ["kamoku=genkin&tsuki=8&nen=2001", "q=%E7%B5%8C%E7%90%86&x=1+2"] {

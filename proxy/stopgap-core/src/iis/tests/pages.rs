@@ -71,7 +71,7 @@ fn lead_and_trail_ranges() {
     assert_eq!(bytes(&|byte| japanese.is_trail(byte)), both(0x40..=0x7E, 0x80..=0xFC));
     for number in [936, 949, 950] {
         let page = page(CodePage(number)).unwrap();
-        assert_eq!(bytes(&|byte| page.is_lead(byte)), both(0x81..=0xFE, 1..=0));
+        assert_eq!(bytes(&|byte| page.is_lead(byte)), (0x81..=0xFE).collect::<Vec<u8>>());
     }
     assert!(!page(CodePage(1252)).unwrap().is_double());
 }
@@ -84,7 +84,8 @@ fn pairs_agree_with_an_independent_decoder() {
         let page = page(CodePage(number)).unwrap();
         let (mut same, mut other) = (0, 0);
         for (lead, trail) in (0x81..=0xFE).flat_map(|lead| (0x40..=0xFE).map(move |trail| (lead, trail))) {
-            let (theirs, bad) = encoding.decode_without_bom_handling(&[lead, trail]);
+            let bytes = [lead, trail];
+            let (theirs, bad) = encoding.decode_without_bom_handling(&bytes);
             let mut chars = theirs.chars();
             let (Some(char), None, false) = (chars.next(), chars.next(), bad) else { continue };
             if !page.is_lead(lead) || !page.is_trail(trail) {

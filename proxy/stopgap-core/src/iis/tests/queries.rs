@@ -40,3 +40,11 @@ fn charsets() {
     assert!(read("q=%ef%bc%8e", "iis5", WESTERN).contains(&"q=.".into()));
     assert!(!read("q=%ef%bc%8e", "iis5", JAPANESE).contains(&"q=.".into()));
 }
+
+/// Many readings and a long query leave room for the one that is decoded twice.
+#[test]
+fn padding_hides_nothing() {
+    let query = format!("q=%25c0%25ae%25c0%25ae/&a=%zz%ff%ef%bc%a1%c2%aa{}", "n".repeat(2000));
+    let readings = read(&query, "any", DEFAULT_PAGES);
+    assert!(readings.len() > 12 && readings.iter().any(|reading| reading.starts_with("q=../")));
+}

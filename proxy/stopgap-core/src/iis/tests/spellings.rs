@@ -67,7 +67,7 @@ fn spellings_of_ida() {
         ("/x.%%36%39da", "iis5"),
         ("/x.%%369da", "iis5"),
         ("/x.%25u0069da", "iis5"),
-        ("/x.%4pda", "iis4"),
+        ("/x.%5pda", "iis4"),
         ("/x.%5pda", "any"),
         ("/x%1uida", "iis4"),
         ("/x.%c1%a9da", "iis5.1"),
@@ -95,11 +95,11 @@ fn spellings_of_ida() {
 /// A reading that a server cannot have is not there.
 #[test]
 fn later_servers_decode_once() {
-    for path in ["/x.%2569da", "/x.%4pda", "/x.%ef%bd%89da"] {
+    for path in ["/x.%2569da", "/x.%5pda", "/x.%ef%bd%89da"] {
         let readings = read(path.as_bytes(), "iis7", DEFAULT_PAGES);
         assert!(!extensions(&readings).contains(&"ida".into()), "{path}: {:?}", paths(&readings));
     }
-    assert!(!extensions(&read(b"/x.%4pda", "iis5", DEFAULT_PAGES)).contains(&"ida".into()));
+    assert!(!extensions(&read(b"/x.%5pda", "iis5", DEFAULT_PAGES)).contains(&"ida".into()));
 }
 
 #[test]
