@@ -46,7 +46,13 @@ impl Exceptions {
     }
 
     /// The first exception that covers a match of `rule` in this reading.
-    pub fn of_rule(&self, rule: u32, reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> Option<usize> {
+    pub fn of_rule(
+        &self,
+        rule: u32,
+        reading: usize,
+        subject: &Subject<'_>,
+        lazy: &mut Lazy,
+    ) -> Option<usize> {
         self.covering(self.rules.get(&rule)?, reading, subject, lazy)
     }
 
@@ -71,7 +77,13 @@ impl Exceptions {
         self.list.iter().filter_map(|exception| exception.when.as_ref())
     }
 
-    fn covering(&self, list: &[usize], reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> Option<usize> {
+    fn covering(
+        &self,
+        list: &[usize],
+        reading: usize,
+        subject: &Subject<'_>,
+        lazy: &mut Lazy,
+    ) -> Option<usize> {
         let mut covers = |&&index: &&usize| {
             self.list.get(index).is_some_and(|exception| exception.covers(reading, subject, lazy))
         };
@@ -82,8 +94,10 @@ impl Exceptions {
 impl Exception {
     fn compile(spec: &ExceptionSpec) -> Result<Exception, String> {
         let path = spec.path.as_deref().map(Glob::compile).transpose()?;
-        let clients: Result<Vec<Network>, String> = spec.clients.iter().map(|text| Network::parse(text)).collect();
-        let when = spec.when.as_ref().map(Node::compile).transpose().map_err(|error| format!("when: {error}"))?;
+        let clients: Result<Vec<Network>, String> =
+            spec.clients.iter().map(|text| Network::parse(text)).collect();
+        let when =
+            spec.when.as_ref().map(Node::compile).transpose().map_err(|error| format!("when: {error}"))?;
         Ok(Exception { path, clients: clients?, when })
     }
 

@@ -201,7 +201,8 @@ impl Test {
             return Ok(Test::Text(how(test), read_values(map, test, at)?));
         }
         only(map, &[also, &["test", "over", "under"]].concat(), at)?;
-        let bound = match (map.get("over").and_then(Value::as_u64), map.get("under").and_then(Value::as_u64)) {
+        let bound = match (map.get("over").and_then(Value::as_u64), map.get("under").and_then(Value::as_u64))
+        {
             (Some(limit), None) if !map.contains_key("under") => Bound::Over(limit),
             (None, Some(limit)) if !map.contains_key("over") => Bound::Under(limit),
             _ => return Err(here(at, &format!("{test:?} needs one whole number, \"over\" or \"under\""))),
@@ -248,7 +249,8 @@ fn read_name(map: &Map<String, Value>, field: Field, at: &str) -> Result<Option<
 
 fn read_values(map: &Map<String, Value>, test: &str, at: &str) -> Result<Vec<String>, String> {
     let wrong = || here(at, "\"value\" must be a list of texts that is not empty");
-    let list = map.get("value").and_then(Value::as_array).filter(|list| !list.is_empty()).ok_or_else(wrong)?;
+    let list =
+        map.get("value").and_then(Value::as_array).filter(|list| !list.is_empty()).ok_or_else(wrong)?;
     let values: Option<Vec<String>> = list.iter().map(|v| v.as_str().map(str::to_string)).collect();
     let values = values.ok_or_else(wrong)?;
     if test != "equals" && values.iter().any(String::is_empty) {
@@ -280,7 +282,11 @@ fn only(map: &Map<String, Value>, keys: &[&str], at: &str) -> Result<(), String>
 }
 
 fn alone(map: &Map<String, Value>, at: &str) -> Result<(), String> {
-    if map.len() == 1 { Ok(()) } else { Err(here(at, "\"all\", \"any\" and \"not\" stand alone in their table")) }
+    if map.len() == 1 {
+        Ok(())
+    } else {
+        Err(here(at, "\"all\", \"any\" and \"not\" stand alone in their table"))
+    }
 }
 
 fn here(at: &str, text: &str) -> String {

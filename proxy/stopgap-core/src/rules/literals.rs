@@ -147,7 +147,8 @@ mod tests {
     use super::Literals;
 
     fn woken(literals: &[&str], text: &str) -> Vec<u32> {
-        let list = literals.iter().zip(0..).map(|(text, rule)| (text.as_bytes().to_vec(), vec![rule])).collect();
+        let list =
+            literals.iter().zip(0..).map(|(text, rule)| (text.as_bytes().to_vec(), vec![rule])).collect();
         let mut woken = Vec::new();
         Literals::build(list).unwrap().scan(text.as_bytes(), |rule| woken.push(rule));
         woken.sort_unstable();

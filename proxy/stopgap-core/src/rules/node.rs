@@ -168,7 +168,8 @@ impl Leaf {
                 let fits = |param: &&Param| parts.iter().all(|part| part.holds(params, param));
                 if let Some(param) = params.list().iter().find(fits) {
                     spot.offset = param.name_at;
-                    spot.text = parts.iter().rev().find_map(|part| part.text(params, param)).unwrap_or_default();
+                    spot.text =
+                        parts.iter().rev().find_map(|part| part.text(params, param)).unwrap_or_default();
                 }
                 (spot, true)
             }
@@ -192,9 +193,7 @@ impl Part {
         match &self.test {
             PartTest::Text(text) => texts.any(|value| text.find(value).is_some()),
             PartTest::Length(bound) => bound.holds(texts.map(<[u8]>::len).max().unwrap_or(0) as u64),
-            PartTest::Run(bound) => {
-                bound.holds(texts.map(longest_run).max().unwrap_or(0) as u64)
-            }
+            PartTest::Run(bound) => bound.holds(texts.map(longest_run).max().unwrap_or(0) as u64),
         }
     }
 

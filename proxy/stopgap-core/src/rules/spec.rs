@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use crate::rules::expr::Expr;
 use crate::rules::exceptions::Exceptions;
+pub use crate::rules::expr::Expr;
 use crate::rules::expr::reason;
 use crate::rules::field::Field;
 use crate::rules::node::Node;
@@ -57,6 +57,9 @@ pub struct SiteSpec {
     pub server: String,
     #[serde(default)]
     pub codepages: Vec<u16>,
+    /// Host that the origin is told when a 1.0 request names none.
+    #[serde(default)]
+    pub default_host: String,
     pub mode: Mode,
     /// Indexes into the rules of the specification.
     pub rules: Vec<u32>,

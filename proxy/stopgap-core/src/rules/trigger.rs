@@ -100,7 +100,9 @@ fn of_leaf(leaf: &Leaf) -> Option<Triggers> {
         Test::Same(parts) => {
             let of_part = |on: Side, test: &PartTest| match (test, on) {
                 (PartTest::Text(text), _) => each(text, |literal| literal_in(Group::Query, literal)),
-                (PartTest::Length(Bound::Over(n)) | PartTest::Run(Bound::Over(n)), _) => over(Size::Query, *n),
+                (PartTest::Length(Bound::Over(n)) | PartTest::Run(Bound::Over(n)), _) => {
+                    over(Size::Query, *n)
+                }
                 _ => None,
             };
             parts.iter().filter_map(|part| of_part(part.on, &part.test)).min_by_key(|found| found.cost)
@@ -118,14 +120,18 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
         }),
         Field::Segment | Field::Basename if equals => each(text, of_name),
         Field::Path => each(text, |literal| of_path(text.how(), literal)),
-        Field::Extension | Field::Segment | Field::Basename => each(text, |literal| literal_in(Group::Path, literal)),
+        Field::Extension | Field::Segment | Field::Basename => {
+            each(text, |literal| literal_in(Group::Path, literal))
+        }
         Field::Query => each(text, |literal| literal_in(Group::Query, literal)),
         Field::Param => {
             let value = each(text, |literal| literal_in(Group::Query, literal));
             let name = leaf.name.as_ref().and_then(|name| single(literal_in(Group::Query, name)));
             value.into_iter().chain(name).min_by_key(|found| found.cost)
         }
-        Field::Target | Field::PathRaw | Field::QueryRaw => each(text, |literal| literal_in(Group::Target, literal)),
+        Field::Target | Field::PathRaw | Field::QueryRaw => {
+            each(text, |literal| literal_in(Group::Target, literal))
+        }
         Field::Method if equals => each(text, |value| {
             let cost = match value {
                 b"GET" => 600,
@@ -135,7 +141,9 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
             };
             Some((cost, Trigger::Method(value.to_vec())))
         }),
-        Field::Headers if equals => each(text, |value| Some((header_cost(value), Trigger::Header(value.to_vec())))),
+        Field::Headers if equals => {
+            each(text, |value| Some((header_cost(value), Trigger::Header(value.to_vec()))))
+        }
         Field::Header => header_text(&name, text),
         Field::Cookie => header_text(b"cookie", text),
         Field::Headers => each(text, |literal| literal_in(Group::HeaderName, literal)),
@@ -243,10 +251,14 @@ fn of_number(leaf: &Leaf, measure: Measure, limit: u64) -> Option<Triggers> {
             let name = name.unwrap_or_default();
             single(Some((header_cost(name), Trigger::Header(name.to_vec()))))
         }
-        (Field::Cookie, Measure::Count) => single(Some((header_cost(b"cookie"), Trigger::Header(b"cookie".to_vec())))),
+        (Field::Cookie, Measure::Count) => {
+            single(Some((header_cost(b"cookie"), Trigger::Header(b"cookie".to_vec()))))
+        }
         (Field::Headers, Measure::Count) => over(Size::Headers, limit),
         (Field::Query | Field::QueryRaw, Measure::Count) => None,
-        (Field::Path | Field::PathRaw | Field::Target | Field::Method | Field::Version, Measure::Count) => None,
+        (Field::Path | Field::PathRaw | Field::Target | Field::Method | Field::Version, Measure::Count) => {
+            None
+        }
         (Field::Host, Measure::Count) => None,
         (Field::Body, Measure::Count | Measure::Length) => over(Size::Body, limit),
         (Field::Body, _) => over(Size::BodyText, limit),
@@ -302,23 +314,53 @@ pub fn describe(found: &Option<Triggers>) -> String {
             values.push(value);
         }
     }
-    let kinds: Vec<String> = kinds.into_iter().map(|(kind, values)| format!("{kind}: {}", values.join(", "))).collect();
+    let kinds: Vec<String> =
+        kinds.into_iter().map(|(kind, values)| format!("{kind}: {}", values.join(", "))).collect();
     kinds.join("; ")
 }
 
 const COMMON_EXTENSIONS: [&[u8]; 18] = [
-    b"", b"asp", b"aspx", b"ashx", b"axd", b"css", b"dll", b"gif", b"htm", b"html", b"ico", b"jpeg", b"jpg", b"js",
-    b"pdf", b"php", b"png", b"svg",
+    b"", b"asp", b"aspx", b"ashx", b"axd", b"css", b"dll", b"gif", b"htm", b"html", b"ico", b"jpeg", b"jpg",
+    b"js", b"pdf", b"php", b"png", b"svg",
 ];
 
 const COMMON_NAMES: [&[u8]; 14] = [
-    b"", b"api", b"app", b"css", b"default.asp", b"default.aspx", b"default.htm", b"favicon.ico", b"images",
-    b"index.asp", b"index.htm", b"index.html", b"js", b"scripts",
+    b"",
+    b"api",
+    b"app",
+    b"css",
+    b"default.asp",
+    b"default.aspx",
+    b"default.htm",
+    b"favicon.ico",
+    b"images",
+    b"index.asp",
+    b"index.htm",
+    b"index.html",
+    b"js",
+    b"scripts",
 ];
 
 const COMMON_HEADERS: [&[u8]; 21] = [
-    b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"authorization", b"cache-control",
-    b"connection", b"content-length", b"content-type", b"cookie", b"host", b"if-modified-since", b"if-none-match",
-    b"keep-alive", b"origin", b"pragma", b"referer", b"upgrade-insecure-requests", b"user-agent", b"via",
+    b"accept",
+    b"accept-charset",
+    b"accept-encoding",
+    b"accept-language",
+    b"authorization",
+    b"cache-control",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"cookie",
+    b"host",
+    b"if-modified-since",
+    b"if-none-match",
+    b"keep-alive",
+    b"origin",
+    b"pragma",
+    b"referer",
+    b"upgrade-insecure-requests",
+    b"user-agent",
+    b"via",
     b"x-forwarded-for",
 ];

@@ -36,7 +36,8 @@ impl<'a> Subject<'a> {
 
     /// Values of a header, by its lower-case name.
     fn header(self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let named = move |field: &&crate::http1::head::Field| field.name.of(self.buf).eq_ignore_ascii_case(name);
+        let named =
+            move |field: &&crate::http1::head::Field| field.name.of(self.buf).eq_ignore_ascii_case(name);
         self.head.fields.iter().filter(named).map(move |field| field.value.of(self.buf))
     }
 }
@@ -212,23 +213,30 @@ pub fn values<'a>(
         }
         Field::Param => {
             let params = lazy.params(subject);
-            params.named(name).any(|param| params.side(param, Side::Value).any(|value| see(value, param.value_at)))
+            params
+                .named(name)
+                .any(|param| params.side(param, Side::Value).any(|value| see(value, param.value_at)))
         }
         Field::Header => subject.header(name.unwrap_or(&[])).any(|value| see(value, 0)),
         Field::Headers => head.fields.iter().any(|field| see(field.name.of(buf), 0)),
         Field::Cookie => cookies(subject, name, see),
         Field::Body => subject.body.is_some_and(|body| {
-            see(body, 0) || url_encoded(subject, body) && {
-                let readings = lazy.body(subject);
-                (0..readings.len()).any(|i| see(readings.get(i), 0))
-            }
+            see(body, 0)
+                || url_encoded(subject, body) && {
+                    let readings = lazy.body(subject);
+                    (0..readings.len()).any(|i| see(readings.get(i), 0))
+                }
         }),
         Field::Depth | Field::Reason => false,
     }
 }
 
 /// Every cookie value of this lower-case name (of every name where there is none).
-fn cookies<'a>(subject: &Subject<'a>, name: Option<&[u8]>, mut see: impl FnMut(&[u8], usize) -> bool) -> bool {
+fn cookies<'a>(
+    subject: &Subject<'a>,
+    name: Option<&[u8]>,
+    mut see: impl FnMut(&[u8], usize) -> bool,
+) -> bool {
     subject.header(b"cookie").any(|header| {
         let mut at = 0;
         header.split(|&byte| byte == b';').any(|pair| {
