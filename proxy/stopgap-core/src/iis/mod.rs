@@ -1,3 +1,17 @@
 //! How IIS reads a request target: every reading that the server behind might make of it.
+//!
+//! bytes -> `expand` (percent, charset, best fit, again) -> units -> `shape` (path, names, anomalies) -> readings
+mod charset;
+pub mod codepage;
+mod expand;
+mod query;
 pub mod readings;
+mod segment;
+mod shape;
 pub mod table;
+mod trace;
+mod unescape;
+mod unit;
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,39 @@
 //! The set of readings of one target: what each server table and code page could make of it.
 
+use crate::iis::expand::{Expansion, Job};
+pub use crate::iis::query::QueryReadings;
+use crate::iis::shape::{Shape, Shapes};
 use crate::iis::table::{CodePage, ServerTable};
+use crate::iis::trace::Trace;
 use crate::verdict::Reason;
 
+/// More ways to read a path than any honest one has.
+const MOST_READINGS: usize = 64;
+
+/// The anomalies from the gravest down: what hides something, then what climbs, then what renames.
+const GRAVITY: [Reason; 18] = [
+    Reason::TooManyReadings,
+    Reason::NulInPath,
+    Reason::OverlongUtf8,
+    Reason::DoubleEscape,
+    Reason::PercentU,
+    Reason::BadEscape,
+    Reason::BestFit,
+    Reason::BadDbcs,
+    Reason::Traversal,
+    Reason::DotsSegment,
+    Reason::Backslash,
+    Reason::Stream,
+    Reason::SemicolonExtension,
+    Reason::DeviceName,
+    Reason::ShortName,
+    Reason::TrailingDot,
+    Reason::ControlInPath,
+    Reason::BadPathCharacter,
+];
+
 /// A name that a script map, a file system or a rule might see: a segment of a reading, whole or cut.
+/// An empty segment has no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name {
     /// Span in `View::path`.
@@ -23,6 +53,7 @@ pub struct Name {
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// Lower-case ASCII, `\` as `/`, runs of separators collapsed; dot segments kept. Starts with `/`.
+    /// What is not ASCII is UTF-8.
     pub path: &'a [u8],
     /// `path` with its dot segments resolved.
     pub resolved: &'a [u8],
@@ -42,58 +73,71 @@ pub struct Anomaly {
 
 /// All readings of a path; reused from request to request.
 #[derive(Debug, Default)]
-pub struct Readings {}
+pub struct Readings {
+    expansion: Expansion,
+    shapes: Shapes,
+    readings: Vec<(Shape, Trace)>,
+}
 
 impl Readings {
     /// Derive every reading of `path` (as it came, from the `/` up to the raw `?`). Bounded: above
     /// the cap it stops and notes `Reason::TooManyReadings`.
-    pub fn read(&mut self, _path: &[u8], _table: &ServerTable, _pages: &[CodePage]) {}
+    pub fn read(&mut self, path: &[u8], table: &ServerTable, pages: &[CodePage]) {
+        self.shapes.clear();
+        self.readings.clear();
+        if let Some(shape) = self.shapes.plain(path) {
+            self.readings.push((shape, Trace::default()));
+            return;
+        }
+        let job = Job { table, pages, passes: 1 + table.more_passes, query: false, most: MOST_READINGS };
+        let complete = self.expansion.expand(path, job);
+        for (candidate, units) in self.expansion.candidates() {
+            let shape = self.shapes.write(units, self.readings.len() as u16, candidate.doubtful);
+            let bytes = &self.shapes.bytes;
+            let path = span(bytes, shape.path);
+            match self.readings.iter().position(|(earlier, _)| span(bytes, earlier.path) == path) {
+                Some(earlier) => self.shapes.take_back(&shape, earlier as u16),
+                None => self.readings.push((shape, candidate.trace)),
+            }
+        }
+        if !complete {
+            self.shapes.notes.push(Anomaly { reason: Reason::TooManyReadings, reading: 0, offset: 0 });
+        }
+        let rank = |reason| GRAVITY.iter().position(|&graver| graver == reason);
+        self.shapes.notes.sort_unstable_by_key(|note| (rank(note.reason), note.reading));
+    }
 
     /// Number of readings; at least 1 after `read`.
     pub fn len(&self) -> usize {
-        1
+        self.readings.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        false
+        self.readings.is_empty()
     }
 
-    pub fn view(&self, _index: usize) -> View<'_> {
-        View { path: b"/", resolved: b"/", names: &[], depth: 0 }
+    /// The reading at `index`, which is below `len`; an empty one above it.
+    pub fn view(&self, index: usize) -> View<'_> {
+        let shape = self.readings.get(index).map(|&(shape, _)| shape).unwrap_or_default();
+        View {
+            path: span(&self.shapes.bytes, shape.path),
+            resolved: span(&self.shapes.bytes, shape.resolved),
+            names: span(&self.shapes.names, shape.names),
+            depth: shape.depth,
+        }
     }
 
     /// The steps that made a reading, e.g. `["percent", "utf8-lax", "best-fit-1252", "percent-2"]`.
-    pub fn steps(&self, _index: usize) -> Vec<String> {
-        Vec::new()
+    pub fn steps(&self, index: usize) -> Vec<String> {
+        self.readings.get(index).map(|(_, trace)| trace.names()).unwrap_or_default()
     }
 
-    /// The first anomaly of each kind, the gravest first.
+    /// The first anomaly of each kind in each reading: the gravest kind first, then in the order of readings.
     pub fn anomalies(&self) -> &[Anomaly] {
-        &[]
+        &self.shapes.notes
     }
 }
 
-/// All readings of a query or of one parameter's name or value: raw, decoded with `+` as space,
-/// decoded with stray `%` dropped (catalogue P7), decoded twice; in each charset. ASCII lower case.
-#[derive(Debug, Default)]
-pub struct QueryReadings {}
-
-impl QueryReadings {
-    pub fn read(&mut self, _query: &[u8], _table: &ServerTable, _pages: &[CodePage]) {}
-
-    pub fn len(&self) -> usize {
-        0
-    }
-
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-
-    pub fn get(&self, _index: usize) -> &[u8] {
-        &[]
-    }
-
-    pub fn steps(&self, _index: usize) -> Vec<String> {
-        Vec::new()
-    }
+fn span<T>(all: &[T], (start, end): (u32, u32)) -> &[T] {
+    all.get(start as usize..end as usize).unwrap_or(&[])
 }

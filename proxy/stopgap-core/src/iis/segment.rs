@@ -1,0 +1,68 @@
+//! What does Windows make of one path segment (catalogue 1.4)? Pure tests on its text, in lower case.
+
+use crate::verdict::Reason;
+
+/// X13: the part before the first dot, colon or semicolon, without trailing spaces, is a DOS device.
+pub fn is_device(segment: &[u8]) -> bool {
+    if segment.len() < 3 || !matches!(segment[0], b'a' | b'c' | b'l' | b'n' | b'p') {
+        return false;
+    }
+    let stem = segment.iter().position(|byte| matches!(byte, b'.' | b':' | b';')).unwrap_or(segment.len());
+    matches!(
+        segment[..stem].trim_ascii_end(),
+        b"aux" | b"con" | b"nul" | b"prn" | [b'c', b'o', b'm', b'1'..=b'9'] | [b'l', b'p', b't', b'1'..=b'9']
+    )
+}
+
+/// X12: `^[^~]{1,6}~[0-9]{1,3}(\.[^.]{0,3})?$`.
+pub fn is_short_name(segment: &[u8]) -> bool {
+    let Some(tilde) = memchr::memchr(b'~', segment) else { return false };
+    let tail = &segment[tilde + 1..];
+    let digits = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let extension = match &tail[digits..] {
+        [] => true,
+        [b'.', extension @ ..] => extension.len() <= 3 && !extension.contains(&b'.'),
+        _ => false,
+    };
+    (1..=6).contains(&tilde) && (1..=3).contains(&digits) && extension
+}
+
+/// X3, X4 and X5: what its dots and trailing spaces make of a segment. `.` alone does no harm.
+pub fn dots(segment: &[u8]) -> Option<Reason> {
+    match segment {
+        b"." => None,
+        b".." => Some(Reason::Traversal),
+        _ if segment.iter().all(|&byte| byte == b'.') => Some(Reason::DotsSegment),
+        [.., b'.' | b' '] => Some(Reason::TrailingDot),
+        _ => None,
+    }
+}
+
+/// X5: the length without trailing dots and spaces.
+pub fn stripped(text: &[u8]) -> usize {
+    text.iter().rposition(|&byte| byte != b'.' && byte != b' ').map_or(0, |last| last + 1)
+}
+
+/// X6, X7 and X14: where a name may end before its segment does, each also without trailing dots and spaces.
+pub fn cuts(segment: &[u8]) -> impl Iterator<Item = usize> {
+    let ends = memchr::memchr3_iter(b';', b':', 0, segment).chain([segment.len()]);
+    ends.flat_map(move |end| {
+        let short = stripped(&segment[..end]);
+        [Some(end), Some(short).filter(|&short| short < end)]
+    })
+    .flatten()
+    .filter(move |&end| end > 0 && end < segment.len())
+}
+
+/// X7: the first semicolon with different extensions before and after it, as in `x.asp;.jpg`.
+pub fn differing_semicolon(segment: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b';', segment).find(|&at| {
+        let (before, after) = (extension(&segment[..at]), extension(&segment[at + 1..]));
+        !before.is_empty() && !after.is_empty() && before != after
+    })
+}
+
+fn extension(name: &[u8]) -> &[u8] {
+    let name = &name[..stripped(name)];
+    memchr::memrchr(b'.', name).map_or(&[], |dot| &name[dot + 1..])
+}
