@@ -59,7 +59,7 @@ class Transcript:
 class Conversation:
     """One client connection and its origin; `answers` are given in turn, the last one again and again.
 
-    Without answers the origin stays silent; with `fail` the origin cannot be used: an index into `_core.reasons()`.
+    Without answers the origin stays silent. With `fail`, an index into `_core.reasons()`, it cannot be used.
     """
 
     def __init__(

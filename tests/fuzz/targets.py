@@ -48,7 +48,7 @@ def lines_out_of_turn(data: bytes) -> None:
     conversation = Conversation(guard(server, page))
     session = conversation.session
     for number, piece in enumerate(cut(rest, range(0, len(rest), 7))):
-        side = piece[0] % 5
+        side = piece[0] % 5 if piece else 4
         if side < 2:
             session.receive(piece[1:])
         elif side < 4:

@@ -1,4 +1,4 @@
-"""What do clients send? Strategies for whole requests: well-formed ones, and ones that two servers read differently."""
+"""What do clients send? Strategies for whole, well-formed requests, and for places to cut their bytes."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PROPFIND",
 BODILESS = (b"GET", b"HEAD")
 TOKEN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 NOT_OURS = frozenset(
-    b"host connection keep-alive proxy-connection te trailer transfer-encoding content-length content-encoding "
-    b"expect upgrade http2-settings forwarded via cookie authorization max-forwards range".split()
+    b"host connection keep-alive proxy-connection te trailer transfer-encoding content-length "
+    b"content-encoding expect upgrade http2-settings forwarded via cookie authorization max-forwards range".split()
 )
 """Names that mean something to the gate; a property names those it is about itself."""
 

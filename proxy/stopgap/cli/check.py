@@ -76,16 +76,20 @@ def _report(read: config.Config, ruleset: Ruleset, specification: spec.Spec, wro
         out.print(Text(f"{label}fails closed: a request that cannot be judged is refused (internal-error)"))
         if not packs:
             out.print(
-                Text(f"{label}no rule is active; only ambiguous and malformed requests are refused", "yellow")
+                Text(
+                    f"{label}no rule is active; only limits, ambiguous and malformed requests are refused",
+                    "yellow",
+                )
             )
     count = sum(len(rule.block) + len(rule.passes) for rule in ruleset.rules)
-    summary = f"{read.document.file}: {len(read.sites)} sites, {len(ruleset.rules)} rules, {count} vectors"
+    sites = f"{len(read.sites)} site{'s' if len(read.sites) > 1 else ''}"
+    summary = f"{read.document.file}: {sites}, {len(ruleset.rules)} rules, {count} vectors"
     fate = ("not fine", "bold red") if wrong else ("fine", "bold green")
     out.print(Text.assemble(f"{summary}, ruleset {specification.version}: ", fate))
 
 
 MODES = {
-    "block": "mode block: what is denied, ambiguous or malformed is refused and never reaches the origin",
+    "block": "mode block: what is denied, ambiguous or malformed is refused, and the origin sees nothing",
     "detect": "mode detect: what is denied or ambiguous is judged, counted, logged, AND FORWARDED",
 }
 

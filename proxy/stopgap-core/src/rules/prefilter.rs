@@ -147,13 +147,31 @@ impl Headers {
     }
 }
 
-/// Thresholds in ascending order, with the rules that they wake.
-#[derive(Debug, Default)]
-struct Thresholds(Vec<(u64, u32)>);
+/// Thresholds and the rules that they wake.
+#[derive(Debug)]
+struct Thresholds {
+    lowest: u64,
+    /// In ascending order.
+    list: Vec<(u64, u32)>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds { lowest: u64::MAX, list: Vec::new() }
+    }
+}
 
 impl Thresholds {
+    fn add(&mut self, limit: u64, rule: u32) {
+        self.lowest = self.lowest.min(limit);
+        let place = self.list.partition_point(|&held| held < (limit, rule));
+        self.list.insert(place, (limit, rule));
+    }
+
     fn over(&self, number: u64, found: &mut Candidates) {
-        self.0.iter().take_while(|(limit, _)| number > *limit).for_each(|&(_, rule)| found.wake(rule));
+        if number > self.lowest {
+            self.list.iter().take_while(|(limit, _)| number > *limit).for_each(|&(_, rule)| found.wake(rule));
+        }
     }
 }
 
@@ -186,8 +204,6 @@ impl Prefilter {
             texts.sort_unstable();
             *built = Literals::build(texts)?;
         }
-        prefilter.sizes.iter_mut().for_each(|thresholds| thresholds.0.sort_unstable());
-        prefilter.headers.rules.values_mut().for_each(|signs| signs.over.0.sort_unstable());
         Ok(prefilter)
     }
 
@@ -198,8 +214,8 @@ impl Prefilter {
             Trigger::Name(name) => self.names.add(name, rule),
             Trigger::Method(name) => self.methods.entry(name).or_default().push(rule),
             Trigger::Header(name) => self.headers.at(name).present.push(rule),
-            Trigger::HeaderOver(name, limit) => self.headers.at(name).over.0.push((limit, rule)),
-            Trigger::Over(size, limit) => self.sizes[size as usize].0.push((limit, rule)),
+            Trigger::HeaderOver(name, limit) => self.headers.at(name).over.add(limit, rule),
+            Trigger::Over(size, limit) => self.sizes[size as usize].add(limit, rule),
             Trigger::HeaderHolds(name, text) => {
                 self.headers.at(name).search = true;
                 return Some((Group::Header, text));
@@ -249,14 +265,15 @@ impl Prefilter {
         if self.literals[Group::Query as usize].is_empty() {
             return;
         }
-        if query.iter().all(|&byte| byte.is_ascii() && byte != b'%' && byte != b'+') {
+        if query.is_ascii() && memchr::memchr2(b'%', b'+', query).is_none() {
             // One reading, which differs in ASCII case only; parameters are cuts of it.
             return self.search(Group::Query, query, found);
         }
         let readings = lazy.query(subject);
         (0..readings.len()).for_each(|i| self.search(Group::Query, readings.get(i), found));
-        // Split first and decoded then is not the same: a lead byte may swallow a `&`.
-        lazy.params(subject).texts().for_each(|text| self.search(Group::Query, text, found));
+        if !splits_alike(query) {
+            lazy.params(subject).texts().for_each(|text| self.search(Group::Query, text, found));
+        }
     }
 
     fn by_head(&self, subject: &Subject<'_>, found: &mut Candidates) {
@@ -274,13 +291,14 @@ impl Prefilter {
         self.search(Group::Version, if head.minor == 0 { b"http/1.0" } else { b"http/1.1" }, found);
         self.search(Group::Target, head.target.of(buf), found);
         self.search(Group::Host, head.host.of(buf), found);
-        let named = &self.literals[Group::HeaderName as usize];
-        if self.headers.rules.is_empty() && named.is_empty() {
+        if !self.literals[Group::HeaderName as usize].is_empty() {
+            head.fields.iter().for_each(|field| self.search(Group::HeaderName, field.name.of(buf), found));
+        }
+        if self.headers.rules.is_empty() {
             return;
         }
         for field in &head.fields {
             let name = field.name.of(buf);
-            self.search(Group::HeaderName, name, found);
             let Some(signs) = self.headers.find(name) else { continue };
             found.wake_all(&signs.present);
             signs.over.over(field.value.len() as u64, found);
@@ -317,4 +335,15 @@ impl Prefilter {
 /// four of UTF-8.
 fn longest_reading(text: &[u8]) -> usize {
     if text.is_ascii() { text.len() } else { text.len().saturating_mul(4) }
+}
+
+/// Decoding the query as a whole shows the same text as splitting it into parameters first: no lead
+/// byte can swallow a `&`, because every escape stands for an ASCII character (and none for `%`).
+fn splits_alike(query: &[u8]) -> bool {
+    let mild = |at: usize| match query.get(at + 1..at + 3) {
+        Some(b"25") => false,
+        Some([b'0'..=b'7', low]) => low.is_ascii_hexdigit(),
+        _ => false,
+    };
+    query.is_ascii() && memchr::memchr_iter(b'%', query).all(mild)
 }

@@ -45,7 +45,7 @@ impl Session {
                     self.exchange.outgoing = Outgoing::Head(skipped);
                     return Err(begin);
                 }
-                Err(()) => return Ok(self.fail(desk, Reason::OriginMalformed)),
+                Err(_) => return Ok(self.fail(desk, Reason::OriginMalformed)),
             };
             begin += head.length;
             if head.status == 101 {
