@@ -46,6 +46,7 @@ class Writer:
         self._reopen = False
         self._told = 0
         self._torn = False
+        self._complained = -REPORT
         self._tokens, self._refilled = BURST, time.monotonic()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -82,6 +83,8 @@ class Writer:
             self._closing = True
             self._wake.notify()
         self._thread.join(seconds)
+        if self.target != "-" and self._fd is not None and not self._thread.is_alive():
+            os.close(self._fd)
 
     def _allowed(self) -> bool:
         """One more line within the pace?"""
@@ -118,24 +121,29 @@ class Writer:
             "event.reason": "Events came faster than they could be written.",
             "stopgap.count": lost,
         }
-        self._write([msgspec.json.encode(line)])
+        self._write([msgspec.json.encode(line)], counted=False)
 
-    def _write(self, lines: Iterable[bytes]) -> None:
+    def _write(self, lines: Iterable[bytes], counted: bool = True) -> None:
         for line in lines:
-            if self._fd is None:
-                self.dropped += 1
-                continue
-            try:
-                self._put_out(b"\n" * self._torn + line + b"\n")
-                self.written += 1
-            except BrokenPipeError:
-                self._fd = None
-                self.dropped += 1
-                _say("the reader of standard output is gone; events are dropped from here on")
-            except OSError as error:
-                self.dropped += 1
-                if self.dropped == self._told + 1:
-                    _say(f"events cannot be written: {error.strerror}")
+            done = self._fd is not None and self._try(line)
+            if counted:
+                self.written += done
+                self.dropped += not done
+
+    def _try(self, line: bytes) -> bool:
+        """Write one line; False, and a complaint once a minute, when that cannot be done."""
+        try:
+            self._put_out(b"\n" * self._torn + line + b"\n")
+        except BrokenPipeError:
+            self._fd = None
+            _say("the reader of standard output is gone; events are dropped from here on")
+            return False
+        except OSError as error:
+            if time.monotonic() - self._complained >= REPORT:
+                self._complained = time.monotonic()
+                _say(f"events cannot be written: {error.strerror}")
+            return False
+        return True
 
     def _put_out(self, data: bytes) -> None:
         """Write all of it; `_torn` tells whether the last line was left unfinished."""

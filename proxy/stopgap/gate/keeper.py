@@ -142,6 +142,13 @@ class Keeper:
         if self._process is not None:
             self._process.kill()
 
+    def close(self) -> None:
+        """Kill what is left of the process and close its control socket."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._drop()
+
     def ready(self, mask: int) -> None:
         """The control socket can be read or written."""
         if mask & selectors.EVENT_WRITE:

@@ -94,25 +94,31 @@ class Supervisor:
         self.reloads = 0
         self.started = self.loaded = time.time()
         config = self.handover.config
-        self._rows = sockets.listeners(config.listen, config.workers)
-        self.listen = tuple(str(sockets.bound(sock)) for sock in self._rows[0])
-        door = sockets.listener(config.admin) if config.admin else None
-        self.admin = str(sockets.bound(door)) if door else ""
-        try:
-            self.writer = Writer(config.log, self.handover.known())
-        except OSError as error:
-            raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
-        self._selector = selectors.DefaultSelector()
-        memory = os.memfd_create("stopgap-board")
+        with contextlib.ExitStack() as opened:
+            self._rows = sockets.listeners(config.listen, config.workers)
+            for row in self._rows:
+                for sock in row:
+                    opened.enter_context(sock)
+            door = opened.enter_context(sockets.listener(config.admin)) if config.admin else None
+            try:
+                self.writer = Writer(config.log, self.handover.known())
+            except OSError as error:
+                raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
+            self._bell, self._ring = map(opened.enter_context, socket.socketpair())
+            self._selector = opened.enter_context(selectors.DefaultSelector())
+            memory = os.memfd_create("stopgap-board")
+            opened.callback(os.close, memory)
+            self._opened = opened.pop_all()
         os.ftruncate(memory, config.workers * _core.BOARD_WORDS * 8)
         self.board = Board(memoryview(mmap.mmap(memory, 0)).cast("Q"), config.workers)
+        self.listen = tuple(str(sockets.bound(sock)) for sock in self._rows[0])
+        self.admin = str(sockets.bound(door)) if door else ""
         self.keepers = [
             Keeper(index, _listeners(row, config), memory, self._selector, self._took, command)
             for index, row in enumerate(self._rows)
         ]
         metrics = Metrics(self.board, self._counters, lambda: self.status)
         self._server = AdminServer(door, self, metrics) if door else None
-        self._bell, self._ring = socket.socketpair()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._asked: list[concurrent.futures.Future[told.Answer]] = []
         self._change: Change | None = None
@@ -354,12 +360,13 @@ class Supervisor:
 
     def _close(self) -> None:
         for worker in self.keepers:
-            worker.kill()
+            worker.close()
         if self._server is not None:
             self._server.close()
         self.writer.close(2.0)
         for future in self._asked:
             future.set_result(told.Answer(False, "the gate has ended"))
+        self._opened.close()
 
 
 def _listeners(row: Sequence[socket.socket], config: Config) -> list[Listener]:
