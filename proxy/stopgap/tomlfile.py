@@ -37,7 +37,7 @@ _WORDS = {
     "bool": "true or false",
     "array": "a list",
     "object": "a table",
-    "date": "a date without quotes, such as 2027-03-31",
+    "date": "a date, without quotes, such as 2027-03-31",
     "null": "nothing",
     "datetime": "a date and time",
     "time": "a time",
@@ -134,7 +134,7 @@ def _explain(message: str, shape: type, shapes: Mapping[str, type]) -> tuple[Key
         return (*path, words[0]), "is missing"
     if message.startswith("Expected") and len(words) == 2:
         wanted = " or ".join(_WORDS.get(word, word) for word in words[0].split(" | ") if word != "null")
-        return path, f"must be {wanted}, not {_WORDS.get(words[1], words[1])}"
+        return path, f"must be {wanted}, not {_WORDS.get(words[1], words[1]).partition(',')[0]}"
     return path, message[:1].lower() + message[1:]
 
 

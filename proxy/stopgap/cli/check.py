@@ -89,7 +89,7 @@ def _report(read: config.Config, ruleset: Ruleset, specification: spec.Spec, wro
 
 
 MODES = {
-    "block": "mode block: what is denied, ambiguous or malformed is refused, and the origin sees nothing",
+    "block": "mode block: what is denied, ambiguous or malformed is refused and goes no further",
     "detect": "mode detect: what is denied or ambiguous is judged, counted, logged, AND FORWARDED",
 }
 

@@ -32,7 +32,7 @@ def test_a_good_configuration(tmp_path: Path) -> None:
         'site "kaikei": hosts *; origins 192.0.2.10:80',
         'site "kaikei": server iis5, code pages 932, body buffer, raw bytes query',
         'site "kaikei": 23 rules of code-red, limits',
-        'site "kaikei": mode block: what is denied, ambiguous or malformed is refused, and the origin sees nothing',
+        'site "kaikei": mode block: what is denied, ambiguous or malformed is refused and goes no further',
         'site "kaikei": fails closed: a request that cannot be judged is refused (internal-error)',
     ]
     assert lines[5].startswith(f"{file}: 1 site, 23 rules, ")

@@ -175,8 +175,8 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
         (
             "until = 2027-03-31",
             'until = "2027-03-31"',
-            "stopgap.toml:28: site.exception.until: must be a date without quotes, such as 2027-03-31, "
-            "not text in quotes",
+            "stopgap.toml:28: site.exception.until: must be a date, without quotes, "
+            "such as 2027-03-31, not text in quotes",
         ),
         (
             'reason = "Index Server search page"',
