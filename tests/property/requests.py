@@ -10,7 +10,8 @@ BODILESS = (b"GET", b"HEAD")
 TOKEN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 NOT_OURS = frozenset(
     b"host connection keep-alive proxy-connection te trailer transfer-encoding content-length "
-    b"content-encoding expect upgrade http2-settings forwarded via cookie authorization max-forwards range".split()
+    b"content-encoding expect upgrade http2-settings forwarded via cookie authorization "
+    b"max-forwards range".split()
 )
 """Names that mean something to the gate; a property names those it is about itself."""
 

@@ -6,6 +6,7 @@ import h11
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.client import heard
 from tests.conversation import Transcript, converse, cut
 from tests.policies import guard
 from tests.property.requests import places, slices
@@ -77,28 +78,6 @@ def asked(answer: Answer) -> bytes:
     """The request that the answer is for."""
     length = b"Content-Length: 0\r\n" if answer.method == b"POST" else b""
     return b"%s / HTTP/%s\r\nHost: vector.test\r\n%s\r\n" % (answer.method, answer.client, length)
-
-
-def heard(said: Transcript, method: bytes) -> tuple[int, bytes, list[tuple[bytes, bytes]], bool]:
-    """The final answer by h11's reading: status, body, headers, and whether anything follows it."""
-    connection = h11.Connection(h11.CLIENT)
-    connection.send(
-        h11.Request(method=method, target="/", headers=[("Host", "vector.test"), ("Content-Length", "0")])
-    )
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(said.client)
-    if said.closed:
-        connection.receive_data(b"")
-    event = connection.next_event()
-    while isinstance(event, h11.InformationalResponse):
-        event = connection.next_event()
-    assert isinstance(event, h11.Response), event
-    headers = [(bytes(name), bytes(value)) for name, value in event.headers]
-    body = b""
-    while isinstance(data := connection.next_event(), h11.Data):
-        body += data.data
-    assert isinstance(data, h11.EndOfMessage), data
-    return event.status_code, body, headers, bool(connection.trailing_data[0])
 
 
 @given(answers(), places, st.sampled_from(["iis4", "iis5", "iis6", "any"]))
