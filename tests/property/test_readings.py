@@ -240,12 +240,29 @@ KANJI = st.text(
 ).filter(japanese)
 
 
-@given(KANJI, st.sampled_from(["cp932", "utf-8"]), st.sampled_from(["iis4", "iis5", "iis5.1", "iis6", "any"]))
-@example("表示ソース能力", "cp932", "iis5")
-@example("表", "utf-8", "iis5")
-@example("ポスト", "cp932", "iis5")
-def test_japanese_names_pass(name: str, encoding: str, server: str) -> None:
-    """Promise 2: 表 is 95 5C, ポ is 83 7C; neither is a backslash or a pipe on a Japanese server."""
-    path = b"/" + b"".join(b"%%%02X" % byte for byte in name.encode(encoding)) + b"/index.html"
-    verdict = guard(server, 932).judge(request(path))
+TAILS = (b"", b"/", b".html", b"/index.html", b"/a.asp", b"-2.pdf")
+
+
+@given(
+    KANJI,
+    st.sampled_from(["cp932", "utf-8"]),
+    st.sampled_from(TAILS),
+    servers,
+    st.sampled_from([(932,), (1252, 932)]),
+)
+@example("表示ソース能力", "cp932", b".html", "iis5", (932,))
+@example("表", "utf-8", b"/", "iis5", (932,))
+@example("ポスト", "cp932", b"", "iis5", (932,))
+@example("会計", "utf-8", b"", "iis10", (1252, 932))
+def test_japanese_names_pass(
+    name: str, encoding: str, tail: bytes, server: str, codepages: tuple[int, ...]
+) -> None:
+    """Promise 2: 表 is 95 5C, ポ is 83 7C; neither is a backslash or a pipe on a Japanese server.
+
+    Shift_JIS names are for a site with that page alone: 禁価 is 8B D6 89 BF, whose middle is UTF-8 for a
+    character that page 1252 takes for a colon.
+    """
+    assume(encoding == "utf-8" or codepages == (932,))
+    path = b"/" + b"".join(b"%%%02X" % byte for byte in name.encode(encoding)) + tail
+    verdict = guard(server, *codepages).judge(request(path))
     assert verdict is None, (path, _core.reasons()[verdict[0]][0])
