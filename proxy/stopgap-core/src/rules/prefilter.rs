@@ -262,17 +262,27 @@ impl Prefilter {
         let query = subject.query();
         self.over(Size::QueryRaw, query.len(), found);
         self.over(Size::Query, longest_reading(query), found);
-        if self.literals[Group::Query as usize].is_empty() {
+        let (whole, params) = (self.has(Group::Query), self.has(Group::Param));
+        if !whole && !params {
             return;
         }
         if query.is_ascii() && memchr::memchr2(b'%', b'+', query).is_none() {
             // One reading, which differs in ASCII case only; parameters are cuts of it.
-            return self.search(Group::Query, query, found);
+            self.search(Group::Query, query, found);
+            return self.search(Group::Param, query, found);
         }
-        let readings = lazy.query(subject);
-        (0..readings.len()).for_each(|i| self.search(Group::Query, readings.get(i), found));
-        if !splits_alike(query) {
-            lazy.params(subject).texts().for_each(|text| self.search(Group::Query, text, found));
+        let alike = splits_alike(query);
+        if whole || alike {
+            let readings = lazy.query(subject);
+            for reading in (0..readings.len()).map(|i| readings.get(i)) {
+                self.search(Group::Query, reading, found);
+                if alike {
+                    self.search(Group::Param, reading, found);
+                }
+            }
+        }
+        if params && !alike {
+            lazy.params(subject).texts().for_each(|text| self.search(Group::Param, text, found));
         }
     }
 
@@ -291,7 +301,7 @@ impl Prefilter {
         self.search(Group::Version, if head.minor == 0 { b"http/1.0" } else { b"http/1.1" }, found);
         self.search(Group::Target, head.target.of(buf), found);
         self.search(Group::Host, head.host.of(buf), found);
-        if !self.literals[Group::HeaderName as usize].is_empty() {
+        if self.has(Group::HeaderName) {
             head.fields.iter().for_each(|field| self.search(Group::HeaderName, field.name.of(buf), found));
         }
         if self.headers.rules.is_empty() {
@@ -312,7 +322,7 @@ impl Prefilter {
         self.over(Size::Body, body_length(subject) as usize, found);
         let Some(body) = subject.body else { return };
         self.over(Size::BodyText, longest_reading(body), found);
-        if self.literals[Group::Body as usize].is_empty() {
+        if !self.has(Group::Body) {
             return;
         }
         self.search(Group::Body, body, found);
@@ -320,6 +330,10 @@ impl Prefilter {
             let readings = lazy.body(subject);
             (0..readings.len()).for_each(|i| self.search(Group::Body, readings.get(i), found));
         }
+    }
+
+    fn has(&self, group: Group) -> bool {
+        !self.literals[group as usize].is_empty()
     }
 
     fn search(&self, group: Group, text: &[u8], found: &mut Candidates) {

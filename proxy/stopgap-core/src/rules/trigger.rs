@@ -18,6 +18,8 @@ use crate::rules::text::Text;
 pub enum Group {
     Path,
     Query,
+    /// Names and values of parameters.
+    Param,
     Target,
     Header,
     HeaderName,
@@ -28,7 +30,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
 }
 
 /// A number that is compared with thresholds.
@@ -99,7 +101,7 @@ fn of_leaf(leaf: &Leaf) -> Option<Triggers> {
         Test::Number(_, Bound::Under(_)) => None,
         Test::Same(parts) => {
             let of_part = |on: Side, test: &PartTest| match (test, on) {
-                (PartTest::Text(text), _) => each(text, |literal| literal_in(Group::Query, literal)),
+                (PartTest::Text(text), _) => each(text, |literal| literal_in(Group::Param, literal)),
                 (PartTest::Length(Bound::Over(n)) | PartTest::Run(Bound::Over(n)), _) => {
                     over(Size::Query, *n)
                 }
@@ -125,8 +127,8 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
         }
         Field::Query => each(text, |literal| literal_in(Group::Query, literal)),
         Field::Param => {
-            let value = each(text, |literal| literal_in(Group::Query, literal));
-            let name = leaf.name.as_ref().and_then(|name| single(literal_in(Group::Query, name)));
+            let value = each(text, |literal| literal_in(Group::Param, literal));
+            let name = leaf.name.as_ref().and_then(|name| single(literal_in(Group::Param, name)));
             value.into_iter().chain(name).min_by_key(|found| found.cost)
         }
         Field::Target | Field::PathRaw | Field::QueryRaw => {
@@ -244,7 +246,7 @@ fn of_number(leaf: &Leaf, measure: Measure, limit: u64) -> Option<Triggers> {
         }
         (Field::Param, Measure::Count | Measure::Repeat) => {
             let sizes = over(Size::QueryRaw, pairs);
-            let named = name.and_then(|name| single(literal_in(Group::Query, name)));
+            let named = name.and_then(|name| single(literal_in(Group::Param, name)));
             named.into_iter().chain(sizes).min_by_key(|found| found.cost)
         }
         (Field::Header, Measure::Count) => {
