@@ -10,6 +10,7 @@ mod field;
 mod glob;
 mod literal;
 mod literals;
+mod lookup;
 mod measure;
 mod network;
 mod node;
