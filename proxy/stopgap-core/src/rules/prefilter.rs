@@ -8,6 +8,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::rules::literals::Literals;
+use crate::rules::lookup::{Names, Shapes, Thresholds};
 use crate::rules::measure::body_length;
 use crate::rules::trigger::{Group, Size, Trigger, Triggers};
 use crate::rules::values::{Lazy, Subject, url_encoded};
@@ -59,57 +60,6 @@ impl Candidates {
     }
 }
 
-/// Names that wake rules.
-#[derive(Debug, Default)]
-struct Names {
-    shapes: Shapes,
-    rules: FxHashMap<Vec<u8>, Vec<u32>>,
-}
-
-impl Names {
-    fn add(&mut self, name: Vec<u8>, rule: u32) {
-        self.shapes.add(&name);
-        self.rules.entry(name).or_default().push(rule);
-    }
-
-    fn find(&self, name: &[u8]) -> &[u32] {
-        if !self.shapes.may_hold(name) {
-            return &[];
-        }
-        self.rules.get(name).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// First letter, last letter and length of names, as a bitmap of 4 KiB: most names are told apart
-/// without a hash. ASCII case makes no difference.
-#[derive(Debug)]
-struct Shapes(Vec<u32>);
-
-impl Default for Shapes {
-    fn default() -> Self {
-        Shapes(vec![0; 32 * 32])
-    }
-}
-
-impl Shapes {
-    fn add(&mut self, name: &[u8]) {
-        let (slot, bit) = Shapes::place(name);
-        if let Some(lengths) = self.0.get_mut(slot) {
-            *lengths |= bit;
-        }
-    }
-
-    fn may_hold(&self, name: &[u8]) -> bool {
-        let (slot, bit) = Shapes::place(name);
-        self.0.get(slot).is_some_and(|lengths| lengths & bit != 0)
-    }
-
-    fn place(name: &[u8]) -> (usize, u32) {
-        let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or(0) & 31);
-        (letter(name.first()) << 5 | letter(name.last()), 1 << name.len().min(31))
-    }
-}
-
 /// Headers that wake rules, by name.
 #[derive(Debug, Default)]
 struct Headers {
@@ -143,34 +93,6 @@ impl Headers {
                 self.rules.get(&*lower)
             }
             None => self.rules.get(name.to_ascii_lowercase().as_slice()),
-        }
-    }
-}
-
-/// Thresholds and the rules that they wake.
-#[derive(Debug)]
-struct Thresholds {
-    lowest: u64,
-    /// In ascending order.
-    list: Vec<(u64, u32)>,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Thresholds { lowest: u64::MAX, list: Vec::new() }
-    }
-}
-
-impl Thresholds {
-    fn add(&mut self, limit: u64, rule: u32) {
-        self.lowest = self.lowest.min(limit);
-        let place = self.list.partition_point(|&held| held < (limit, rule));
-        self.list.insert(place, (limit, rule));
-    }
-
-    fn over(&self, number: u64, found: &mut Candidates) {
-        if number > self.lowest {
-            self.list.iter().take_while(|(limit, _)| number > *limit).for_each(|&(_, rule)| found.wake(rule));
         }
     }
 }
@@ -262,17 +184,27 @@ impl Prefilter {
         let query = subject.query();
         self.over(Size::QueryRaw, query.len(), found);
         self.over(Size::Query, longest_reading(query), found);
-        if self.literals[Group::Query as usize].is_empty() {
+        let (whole, params) = (self.has(Group::Query), self.has(Group::Param));
+        if !whole && !params {
             return;
         }
         if query.is_ascii() && memchr::memchr2(b'%', b'+', query).is_none() {
             // One reading, which differs in ASCII case only; parameters are cuts of it.
-            return self.search(Group::Query, query, found);
+            self.search(Group::Query, query, found);
+            return self.search(Group::Param, query, found);
         }
-        let readings = lazy.query(subject);
-        (0..readings.len()).for_each(|i| self.search(Group::Query, readings.get(i), found));
-        if !splits_alike(query) {
-            lazy.params(subject).texts().for_each(|text| self.search(Group::Query, text, found));
+        let alike = splits_alike(query);
+        if whole || alike {
+            let readings = lazy.query(subject);
+            for reading in (0..readings.len()).map(|i| readings.get(i)) {
+                self.search(Group::Query, reading, found);
+                if alike {
+                    self.search(Group::Param, reading, found);
+                }
+            }
+        }
+        if params && !alike {
+            lazy.params(subject).texts().for_each(|text| self.search(Group::Param, text, found));
         }
     }
 
@@ -291,7 +223,7 @@ impl Prefilter {
         self.search(Group::Version, if head.minor == 0 { b"http/1.0" } else { b"http/1.1" }, found);
         self.search(Group::Target, head.target.of(buf), found);
         self.search(Group::Host, head.host.of(buf), found);
-        if !self.literals[Group::HeaderName as usize].is_empty() {
+        if self.has(Group::HeaderName) {
             head.fields.iter().for_each(|field| self.search(Group::HeaderName, field.name.of(buf), found));
         }
         if self.headers.rules.is_empty() {
@@ -301,7 +233,7 @@ impl Prefilter {
             let name = field.name.of(buf);
             let Some(signs) = self.headers.find(name) else { continue };
             found.wake_all(&signs.present);
-            signs.over.over(field.value.len() as u64, found);
+            signs.over.below(field.value.len() as u64).for_each(|rule| found.wake(rule));
             if signs.search {
                 self.search(Group::Header, field.value.of(buf), found);
             }
@@ -312,7 +244,7 @@ impl Prefilter {
         self.over(Size::Body, body_length(subject) as usize, found);
         let Some(body) = subject.body else { return };
         self.over(Size::BodyText, longest_reading(body), found);
-        if self.literals[Group::Body as usize].is_empty() {
+        if !self.has(Group::Body) {
             return;
         }
         self.search(Group::Body, body, found);
@@ -322,12 +254,16 @@ impl Prefilter {
         }
     }
 
+    fn has(&self, group: Group) -> bool {
+        !self.literals[group as usize].is_empty()
+    }
+
     fn search(&self, group: Group, text: &[u8], found: &mut Candidates) {
         self.literals[group as usize].scan(text, |rule| found.wake(rule));
     }
 
     fn over(&self, size: Size, number: usize, found: &mut Candidates) {
-        self.sizes[size as usize].over(number as u64, found);
+        self.sizes[size as usize].below(number as u64).for_each(|rule| found.wake(rule));
     }
 }
 

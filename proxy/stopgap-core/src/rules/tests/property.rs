@@ -179,8 +179,6 @@ fn exceptions() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn first_is_the_lowest_rule_that_plain_evaluation_finds(
         matches in prop::collection::vec(expression(), 4..12),
