@@ -261,7 +261,10 @@ impl Site {
             table: self.table,
             pages: &self.pages,
             client: request.client,
-            body: request.body,
+            // No body at all is an empty one; a body that has not come is not known yet.
+            body: request
+                .body
+                .or(matches!(request.framing.length, Length::None | Length::Exact(0)).then_some(b"")),
             body_length: request.body.map_or(declared, |body| declared.max(body.len() as u64)),
         }
     }
