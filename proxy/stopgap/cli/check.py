@@ -23,7 +23,11 @@ from stopgap.ruleset.model import Ruleset
     "--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="The configuration to check."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
-@click.option("--dump", is_flag=True, help="Print the configuration with every default filled in, as JSON.")
+@click.option(
+    "--dump",
+    is_flag=True,
+    help="Print the configuration with every default, and what wakes each rule, as JSON.",
+)
 @click.option("-t", "alias", is_flag=True, hidden=True, help="As in nginx; check does nothing else anyway.")
 def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
     """Check configuration and rules, run all vectors, say what is in force."""
@@ -34,7 +38,7 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
         read = config.load(file)
         ruleset = load.load(read)
         specification = spec.build(read, ruleset, spec.Registry())
-        spec.compiled(specification)
+        policy = spec.compiled(specification)
         problems = [*lint.lint(ruleset.rules), *map(str, vectors.run(ruleset.rules))]
     except InputError as error:
         wrong_input(error)
@@ -45,16 +49,17 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
         errors.print(Text(problem))
     out = console()
     if dump:
-        out.print(Text(dumped(read)))
+        out.print(Text(dumped(read, policy)))
     elif not quiet:
         _report(read, ruleset, specification, bool(problems))
     raise SystemExit(FINDINGS if problems else 0)
 
 
-def dumped(read: config.Config) -> str:
-    """The configuration with every default, as JSON."""
+def dumped(read: config.Config, policy: _core.Policy) -> str:
+    """The configuration with every default, and what wakes each rule, as JSON."""
     data = msgspec.to_builtins(read)
     del data["document"]
+    data["rules"] = [{"id": rule, "woken_by": trigger} for rule, trigger in policy.cost()]
     return msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
 
 

@@ -145,10 +145,11 @@ def deadlines(given: Mapping[str, Any], at: At) -> dict[str, float]:
 
 def _known(given: Mapping[str, Any], defaults: Mapping[str, Any], at: At) -> None:
     for key in given:
+        if key in defaults:
+            continue
         if key in SITE_KEYS:
             raise (at / key).wrong(f"belongs to the site; write it above [{at.key}]")
-        if key not in defaults:
-            raise (at / key).wrong(f"unknown key{nearest(key, defaults)}")
+        raise (at / key).wrong(f"unknown key{nearest(key, defaults)}")
 
 
 def tls(text: TlsText, at: At) -> Tls:

@@ -71,6 +71,7 @@ def test_dump(tmp_path: Path) -> None:
     assert dumped["sites"][0]["limits"]["target"] == 3000
     assert dumped["sites"][0]["mode"] == "block"
     assert "document" not in dumped
+    assert {"id": "ida-idq", "woken_by": "extension: ida, idq"} in dumped["rules"]
 
 
 def test_a_site_without_rules_is_told(tmp_path: Path) -> None:
