@@ -240,6 +240,23 @@ def test_client_that_reads_slowly_stops_the_origin() -> None:
     assert not wire.paused() and client.flags == 0
 
 
+def test_last_bytes_of_an_answer_clog_the_client() -> None:
+    house = House()
+    upstream, origin = house.idle()
+    client, wire = house.client()
+    house.script.expect("receive", GET, FORWARD, b"rewritten")
+    house.script.expect("respond", OK, FINISH, b"answer")
+    client.data_received(GET)
+    wire.clogs = True
+    upstream.data_received(OK)
+    assert not origin.paused(), "the next exchange reads from it"
+    assert wire.paused() and wire.take() == b"answer"
+    house.script.expect("receive", b"", WAIT)
+    client.resume_writing()
+    house.loop.run()
+    assert not wire.paused() and client.flags == 0
+
+
 def test_early_answer_to_a_streamed_body_closes() -> None:
     house = House()
     upstream, origin = house.idle()
