@@ -13,7 +13,9 @@ from rich.text import Text
 
 from stopgap import _core, config
 from stopgap.cli.terminal import FINDINGS, USAGE, console, wrong_input
-from stopgap.errors import InputError
+from stopgap.errors import ConfigError, InputError
+from stopgap.gate import tls
+from stopgap.gate.messages import Tls
 from stopgap.ruleset import lint, load, spec, vectors
 from stopgap.ruleset.model import Ruleset
 
@@ -36,6 +38,7 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
         raise SystemExit(USAGE)
     try:
         read = config.load(file)
+        _certificates(read)
         ruleset = load.load(read)
         specification = spec.build(read, ruleset, spec.Registry())
         policy = spec.compiled(specification)
@@ -53,6 +56,16 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
     elif not quiet:
         _report(read, ruleset, specification, bool(problems))
     raise SystemExit(FINDINGS if problems else 0)
+
+
+def _certificates(read: config.Config) -> None:
+    """Raise what `serve` would raise of certificate and key."""
+    if read.tls is None:
+        return
+    try:
+        tls.context(Tls(certificate=read.tls.cert, key=read.tls.key))
+    except tls.TlsError as error:
+        raise ConfigError(f"{read.where('tls')}: tls: {error}") from None
 
 
 def dumped(read: config.Config, policy: _core.Policy) -> str:

@@ -164,6 +164,15 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         assert why in done.err
 
 
+def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    pem = write(tmp_path, "x", "c.pem")
+    file = write(tmp_path, f'[tls]\ncert = "c.pem"\nkey = "c.pem"\n{SITE}')
+    done = run("check", "--config", file)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"{file}:1: tls: {pem}, {pem}: cannot be used (")
+    assert done.err.endswith("; both must be PEM files\n")
+
+
 def test_a_terminal_that_knows_no_japanese(tmp_path: Path) -> None:
     file = write(tmp_path, SITE.replace("kaikei", "会計"), "会計.toml")
     done = spawn(
