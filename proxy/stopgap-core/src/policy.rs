@@ -190,6 +190,9 @@ impl Policy {
                 offset: found.offset,
             });
         }
+        if scratch.left_readings_out() {
+            return Some(Verdict::new(Reason::TooManyReadings, head.target.start as usize));
+        }
         if let Some(verdict) = site.crowded(readings) {
             return Some(verdict);
         }

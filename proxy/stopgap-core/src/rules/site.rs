@@ -19,6 +19,14 @@ pub struct Scratch {
     candidates: Candidates,
 }
 
+impl Scratch {
+    /// The last judgement needed more readings of a query or parameter than are made: what no rule saw
+    /// there must not pass.
+    pub fn left_readings_out(&self) -> bool {
+        self.lazy.incomplete
+    }
+}
+
 /// The rule that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
