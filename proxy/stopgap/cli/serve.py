@@ -23,7 +23,7 @@ from stopgap.gate.supervisor import Supervisor
 
 LISTEN = "127.0.0.1:8080"
 DEMO = {"server": "iis5", "codepage": [932, 1252]}
-WORM = "N" * 224 + "%u9090%u6858%ucbd3%u7801=a"
+WORM = "N" * 32 + "%u9090%u6858%ucbd3%u7801=a"
 
 
 @click.command(short_help="Serve before an origin, or before a pretend one with --demo.")

@@ -28,6 +28,8 @@ class Handover(msgspec.Struct, frozen=True):
     config: Config
     ruleset: Ruleset
     activate: Activate
+    warnings: tuple[str, ...]
+    """What is not wrong but worth a line, such as an exception that has run out."""
 
     @property
     def drain(self) -> float:
@@ -64,7 +66,7 @@ def prepare(read: Callable[[], Config], counters: Counters) -> Handover:
         drain=max(site.deadlines["drain"] for site in config.sites),
     )
     activate = Activate(version=built.version, spec=built.json, sites=sites, settings=settings)
-    return Handover(config=config, ruleset=ruleset, activate=activate)
+    return Handover(config=config, ruleset=ruleset, activate=activate, warnings=built.warnings)
 
 
 def unchangeable(old: Config, new: Config) -> list[str]:

@@ -70,11 +70,11 @@ def _site(site: Site, rules: int, workers: list[Keeper]) -> told.Site:
         body=site.body,
         rules=rules,
         exceptions=len(site.exceptions),
-        origins=tuple(_origin(url, states) for url, states in seen.items()),
+        origins=tuple(origin(url, states) for url, states in seen.items()),
     )
 
 
-def _origin(url: str, states: list[OriginState]) -> told.Origin:
+def origin(url: str, states: list[OriginState]) -> told.Origin:
     """Up unless every worker that knows it says otherwise."""
     return told.Origin(
         url=url,

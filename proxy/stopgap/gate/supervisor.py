@@ -18,14 +18,12 @@ import concurrent.futures
 import contextlib
 import mmap
 import os
-import queue
 import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 import msgspec
 
@@ -38,6 +36,7 @@ from stopgap.errors import InputError
 from stopgap.events.schema import Event, stamp
 from stopgap.events.writer import Writer
 from stopgap.gate import keeper, notify, sockets
+from stopgap.gate.bell import Bell
 from stopgap.gate.handover import Counters, Handover, prepare, unchangeable
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
@@ -53,20 +52,8 @@ GRACE = 2.0
 """Seconds beyond the drain that a worker gets before it is killed."""
 TRIES = 3
 """So often may a worker die before the first policy was ever in use."""
-ANSWER_SECONDS = 90.0
-"""Longest wait of a question for its answer."""
 INTERRUPTED = 130
 """Exit code when INT came before anything was served."""
-SIGNALS = (
-    signal.SIGHUP,
-    signal.SIGTERM,
-    signal.SIGQUIT,
-    signal.SIGINT,
-    signal.SIGUSR1,
-    signal.SIGCHLD,
-)
-
-Question = tuple[str, "concurrent.futures.Future[told.Answer]"]
 
 
 class Change(msgspec.Struct):
@@ -104,7 +91,7 @@ class Supervisor:
                 self.writer = Writer(config.log, self.handover.known())
             except OSError as error:
                 raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
-            self._bell, self._ring = map(opened.enter_context, socket.socketpair())
+            self._bell = opened.enter_context(contextlib.closing(Bell()))
             self._selector = opened.enter_context(selectors.DefaultSelector())
             memory = os.memfd_create("stopgap-board")
             opened.callback(os.close, memory)
@@ -119,8 +106,8 @@ class Supervisor:
         ]
         metrics = Metrics(self.board, self._counters, lambda: self.status)
         self._server = AdminServer(door, self, metrics) if door else None
-        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._asked: list[concurrent.futures.Future[told.Answer]] = []
+        self._answering: list[concurrent.futures.Future[told.Answer]] = []
         self._change: Change | None = None
         self._again = False
         self._deadline = 0.0
@@ -141,24 +128,15 @@ class Supervisor:
 
     def ask(self, verb: str) -> told.Answer:
         """`reload` or `drain`, from another thread; waits for the answer."""
-        future: concurrent.futures.Future[told.Answer] = concurrent.futures.Future()
-        self._questions.put((verb, future))
-        with contextlib.suppress(BlockingIOError):
-            self._ring.send(b"\0")
-        try:
-            return future.result(ANSWER_SECONDS)
-        except TimeoutError:
-            return told.Answer(False, f"the supervisor gave no answer within {ANSWER_SECONDS:.0f} s")
+        return self._bell.ask(verb)
 
     def run(self, ready: Callable[[], None]) -> int:
         """Serve until told to stop; the exit code. `ready` is called once, when all workers serve.
 
         To be called in the main thread. Raises `StartError` when the workers cannot start.
         """
-        for end in (self._bell, self._ring):
-            end.setblocking(False)
-        before = {number: signal.signal(number, _noted) for number in SIGNALS}
-        wakeup = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
+        _warn(self.handover)
+        self._bell.listen()
         self._selector.register(self._bell, selectors.EVENT_READ, self._hear)
         self.writer.start()
         if self._server is not None:
@@ -173,9 +151,6 @@ class Supervisor:
                 for key, mask in self._selector.select(TICK):
                     key.data(mask)
         finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
             self._close()
         if self._failure:
             raise StartError(self._failure)
@@ -184,22 +159,18 @@ class Supervisor:
     # What comes in
 
     def _hear(self, _: int) -> None:
-        """Signals (their numbers) and the bell of `ask` (zero) come as bytes."""
-        actions = {
+        """The bell rang."""
+        actions: dict[int, Callable[[], None]] = {
             signal.SIGHUP: self._begin_reload,
             signal.SIGTERM: self._stop,
             signal.SIGQUIT: self._stop,
             signal.SIGINT: self._stop_now,
             signal.SIGUSR1: self.writer.reopen,
-            0: self._answer_questions,
         }
-        for byte in self._bell.recv(4096):
-            if byte in actions:
-                actions[byte]()
-
-    def _answer_questions(self) -> None:
-        while not self._questions.empty():
-            verb, future = self._questions.get()
+        for number in self._bell.signals():
+            if number in actions:
+                actions[number]()
+        for verb, future in self._bell.questions():
             if self.state == "draining":
                 future.set_result(told.Answer(verb == "drain", "draining already"))
             elif verb == "drain":
@@ -282,6 +253,7 @@ class Supervisor:
         self._again = self.state == "starting" or self._change is not None
         if self._again:
             return
+        self._answering, self._asked = self._asked, []
         notify.reloading()
         try:
             fresh = prepare(self._read, self._counters)
@@ -303,6 +275,7 @@ class Supervisor:
             self.handover, self._change = self._change.handover, None
             self.writer.known = self.handover.known()
             self.loaded = time.time()
+            _warn(self.handover)
             self._reloaded("")
 
     def _abandon(self, error: str) -> None:
@@ -322,9 +295,9 @@ class Supervisor:
         text = error or f"reloaded: ruleset {self.handover.activate.version}, {rules} rules"
         _say(f"reload refused, nothing has changed: {error}" if error else text)
         notify.notify("READY=1", f"STATUS={text.splitlines()[0]}")
-        asked, self._asked = self._asked, []
-        for future in asked:
+        for future in self._answering:
             future.set_result(told.Answer(not error, text))
+        self._answering = []
         if self._again:
             self._begin_reload()
 
@@ -345,6 +318,7 @@ class Supervisor:
     def _leave(self, seconds: float) -> None:
         """Accept no more connections; workers finish within `seconds`."""
         self.state = "draining"
+        self._change = None
         self._deadline = time.monotonic() + seconds + GRACE
         notify.notify("STOPPING=1")
         for worker in self.keepers:
@@ -364,7 +338,7 @@ class Supervisor:
         if self._server is not None:
             self._server.close()
         self.writer.close(2.0)
-        for future in self._asked:
+        for future in (*self._answering, *self._asked):
             future.set_result(told.Answer(False, "the gate has ended"))
         self._opened.close()
 
@@ -373,13 +347,14 @@ def _listeners(row: Sequence[socket.socket], config: Config) -> list[Listener]:
     return [Listener(fd=sock.fileno(), tls=config.tls is not None) for sock in row]
 
 
-def _noted(number: int, frame: FrameType | None) -> None:
-    """Signals are read from the wakeup descriptor; this only keeps them from their default action."""
-
-
 def _reloaded(error: str) -> told.Reload:
     now = time.time()
     return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)
+
+
+def _warn(handover: Handover) -> None:
+    for warning in handover.warnings:
+        _say(f"warning: {warning}")
 
 
 def _say(text: str) -> None:
