@@ -10,6 +10,6 @@ COMMON = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
-settings.register_profile("ci", parent=COMMON, max_examples=100)
+settings.register_profile("ci", parent=COMMON, max_examples=200)
 settings.register_profile("long", parent=COMMON, max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -7,6 +7,7 @@ extension or file (soundness). Nothing is asserted about how the core gets there
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import assume, example, given, note
@@ -26,6 +27,7 @@ GUARDED = (
     (b"/a/null.printer", Resource("extension", "printer")),
     (b"/scripts/root.exe", Resource("segment", "root.exe")),
     (b"/scripts/../../winnt/system32/cmd.exe", Resource("segment", "cmd.exe")),
+    (b"/iisadmpwd/aexp.htm", Resource("folder", "iisadmpwd")),
     (b"/msadc/sensepost.exe", Resource("segment", "sensepost.exe")),
 )
 
@@ -222,6 +224,30 @@ def test_a_plain_path_has_one_reading(segments: list[str], server: str, page: in
     assert guard(server, page).judge(request(path)) is None
 
 
+TAILS = (b"", b"/", b".html", b"/index.html", b"/a.asp", b"-2.pdf")
+
+
+@cache
+def letters(page: int) -> str:
+    """The letters above ASCII that a page holds."""
+    text = ""
+    for lead in range(0x80, 0x100):
+        for trail in range(0x40, 0xFF) if lead in pages()[page].leads else (None,):
+            raw = bytes([lead] if trail is None else [lead, trail])
+            text += pages()[page].character(raw)
+    return "".join(sorted({character for character in text if character.isalpha()}))
+
+
+@given(st.data(), page_numbers, servers)
+def test_utf8_names_pass(data: st.DataObject, page: int, server: str) -> None:
+    """A name in the site's own language, as browsers write it, on every server."""
+    name = data.draw(st.text(letters(page) + "abcdefghij", min_size=1, max_size=10), label="name")
+    tail = data.draw(st.sampled_from(TAILS), label="tail")
+    path = b"/" + b"".join(b"%%%02X" % byte for byte in name.encode()) + tail
+    verdict = guard(server, page).judge(request(path))
+    assert verdict is None, (path, _core.reasons()[verdict[0]][0])
+
+
 def japanese(text: str) -> bool:
     """In code page 932, and double-byte throughout: what a Japanese file name is made of."""
     try:
@@ -238,9 +264,6 @@ KANJI = st.text(
     min_size=1,
     max_size=8,
 ).filter(japanese)
-
-
-TAILS = (b"", b"/", b".html", b"/index.html", b"/a.asp", b"-2.pdf")
 
 
 @given(
