@@ -72,6 +72,7 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     let mut sizes: Option<u64> = None;
     let (mut chunked, mut close, mut keep, mut binding) = (false, false, false, false);
     let mut upgrade: &[u8] = b"";
+    let mut nominates = false;
     for field in response.headers.iter() {
         let value = field.value.trim_ascii();
         match kind(field.name) {
@@ -90,8 +91,11 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
             }
             Kind::Connection => {
                 for token in tokens(value) {
-                    close |= token.eq_ignore_ascii_case(b"close");
-                    keep |= token.eq_ignore_ascii_case(b"keep-alive");
+                    match token {
+                        token if token.eq_ignore_ascii_case(b"close") => close = true,
+                        token if token.eq_ignore_ascii_case(b"keep-alive") => keep = true,
+                        _ => nominates = true,
+                    }
                 }
             }
             Kind::Authenticate => binding |= binds(value),
@@ -129,7 +133,13 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     out.extend_from_slice(response.reason.unwrap_or("").as_bytes());
     out.extend_from_slice(b"\r\n");
     for field in response.headers.iter() {
-        if matches!(kind(field.name), Kind::Other | Kind::Authenticate) {
+        let kept = match kind(field.name) {
+            // RFC 9110 7.6.1: a field that Connection names goes no further.
+            Kind::Other => !(nominates && is_nominated(response.headers, field.name)),
+            Kind::Authenticate => true,
+            _ => false,
+        };
+        if kept {
             line(out, field.name.as_bytes(), field.value.trim_ascii());
         }
     }
@@ -141,6 +151,11 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     }
     out.extend_from_slice(b"\r\n");
     Ok(Some(answer))
+}
+
+fn is_nominated(fields: &[httparse::Header<'_>], name: &str) -> bool {
+    let connection = fields.iter().filter(|field| kind(field.name) == Kind::Connection);
+    connection.flat_map(|field| tokens(field.value)).any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The framing of the answer and the fate of the connection, in our words.
