@@ -18,6 +18,7 @@ from tests.oracle.model import SERVERS, World, origin_form, read, worlds
 from tests.oracle.pages import SEVERED, UNKNOWN, pages
 from tests.oracle.spellings import OPERATORS, Resource, compose, reaching
 from tests.policies import guard, request
+from tests.property.requests import DEVICE
 
 PAGES = sorted(set(pages()) & set(_core.codepages()))
 SERVER_NAMES = [*SERVERS, "any"]
@@ -216,9 +217,9 @@ PLAIN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-
 
 @given(st.lists(PLAIN, min_size=1, max_size=5), servers, page_numbers)
 def test_a_plain_path_has_one_reading(segments: list[str], server: str, page: int) -> None:
-    devices = re.compile(r"(?i)(aux|con|nul|prn|clock\$|com\d|lpt\d)$")
-    assume(not any(devices.match(one) for one in segments))
-    path = ("/" + "/".join(segments) + ".html").encode()
+    text = "/" + "/".join(segments) + ".html"
+    assume(not DEVICE.search(text))
+    path = text.encode()
     (reading,) = _core.readings(path, server, [page])
     assert reading[0] == path.lower() and not reading[3]
     assert guard(server, page).judge(request(path)) is None
