@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 group=build
 if [ "${1:-}" = "--dev" ]; then group=dev; fi
+PATH=$PATH:$HOME/.cargo/bin # where rustup puts cargo, also in shells that were open before
 venv=.venv
 stamps=$venv/stopgap-setup
 
@@ -58,6 +59,13 @@ unchanged() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 exec 9<proxy/stopgap-core/Cargo.toml
 flock 9 # two shells may run `make` at once
 
+core=$(sum_of_core)
+build=no
+if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null; then
+    build=yes
+    need_build_tools
+fi
+
 if ! "$venv/bin/python" -c '' 2>/dev/null; then
     python=$(find_python)
     say "making $venv with $("$python" --version)"
@@ -76,9 +84,7 @@ if ! unchanged dev "$dependencies" && ! unchanged "$group" "$dependencies"; then
     echo "$dependencies" >"$stamps/$group"
 fi
 
-core=$(sum_of_core)
-if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null; then
-    need_build_tools
+if [ $build = yes ]; then
     say "building the core (Rust, release; a minute or two the first time)"
     # setuptools calls [tool.distutils] experimental each time; there is no other place for the wheel's abi3 tag
     PYTHONWARNINGS='ignore:`[tool.distutils]`' "${pip[@]}" install --no-build-isolation --editable .
