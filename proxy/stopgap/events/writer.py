@@ -18,6 +18,7 @@ import msgspec
 from stopgap.events import schema
 from stopgap.gate.messages import EventLine
 
+STDOUT = 1
 QUEUE = 10_000
 """Events that wait to be written."""
 RECENT = 256
@@ -149,7 +150,7 @@ class Writer:
         """Write all of it; `_torn` tells whether the last line was left unfinished."""
         rest = memoryview(data)
         while rest:
-            count = os.write(self._fd if self._fd is not None else 1, rest)
+            count = os.write(self._fd if self._fd is not None else STDOUT, rest)
             self._torn = count < len(rest)
             rest = rest[count:]
 
@@ -168,7 +169,7 @@ class Writer:
 
 def _open(target: str) -> int | None:
     if target == "-":
-        return sys.stdout.fileno()
+        return STDOUT
     return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 

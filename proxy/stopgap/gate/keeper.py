@@ -42,6 +42,7 @@ SERVING = "serving"
 LEAVING = "leaving"
 ENDED = "ended"
 
+STDERR = 2
 COMMAND = (sys.executable, "-P", "-m", "stopgap.gate.worker")
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 15.0
@@ -107,7 +108,7 @@ class Keeper:
             self._process = subprocess.Popen(  # noqa: S603 (our own module)
                 [*self._command, msgspec.json.encode(start).decode()],
                 stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=STDERR,
                 pass_fds=[start.control, self._board, *(listener.fd for listener in self._listen)],
                 process_group=0,
             )

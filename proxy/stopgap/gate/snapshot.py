@@ -75,10 +75,10 @@ def _site(site: Site, rules: int, workers: list[Keeper]) -> told.Site:
 
 
 def origin(url: str, states: list[OriginState]) -> told.Origin:
-    """Up unless every worker that knows it says otherwise."""
+    """Up unless the last connection that each worker tried has failed."""
     return told.Origin(
         url=url,
-        up=not states or any(state.up for state in states),
+        up=not states or any(not state.error for state in states),
         busy=sum(state.busy for state in states),
         idle=sum(state.idle for state in states),
         pinned=sum(state.pinned for state in states),

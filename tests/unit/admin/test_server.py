@@ -175,7 +175,8 @@ def test_unix_socket(tmp_path: Path) -> None:
     made = Scene(Address("", 0, str(tmp_path / "admin.sock")))
     try:
         assert made.ask("GET", "/readyz")[0] == 200
-        assert made.ask("POST", "/drain")[0] == 200
+        assert made.ask("POST", "/drain", Host="any.example")[0] == 200
+        assert made.ask("POST", "/drain", Origin="http://any.example")[0] == 403
     finally:
         made.server.close()
 
