@@ -50,8 +50,8 @@ need_build_tools() {
 
 sum_of() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 sum_of_core() {
-    find proxy/stopgap-core/src -type f -print0 | sort -z | xargs -0 sha256sum |
-        cat - <(sha256sum proxy/stopgap-core/Cargo.toml proxy/stopgap-core/Cargo.lock pyproject.toml) | sha256sum | cut -d' ' -f1
+    find proxy/stopgap-core pyproject.toml -name target -prune -o -type f -print0 | sort -z | xargs -0 sha256sum |
+        sha256sum | cut -d' ' -f1
 }
 unchanged() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 
@@ -59,6 +59,7 @@ unchanged() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 exec 9<proxy/stopgap-core/Cargo.toml
 flock 9 # two shells may run `make` at once
 
+"$venv/bin/python" -c '' 2>/dev/null || rm -rf "$venv"
 core=$(sum_of_core)
 build=no
 if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null; then
@@ -66,10 +67,9 @@ if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null
     need_build_tools
 fi
 
-if ! "$venv/bin/python" -c '' 2>/dev/null; then
+if [ ! -d "$venv" ]; then
     python=$(find_python)
     say "making $venv with $("$python" --version)"
-    rm -rf "$venv"
     "$python" -m venv "$venv" || stop "$python cannot make a virtual environment." \
         "Debian, Ubuntu:  apt-get install python3-venv"
 fi
