@@ -3,8 +3,8 @@
 One `Client` is one client connection and one `Session`. The way of almost every request is the
 first branch of `data_received` (a whole request, an idle origin connection) and the first branch of
 `Upstream.data_received` (the whole answer), that of an attack the second; all else is in the table
-at the end. `flags` says what is
-unusual about a connection: as long as it is 0, the end of an exchange needs no second look.
+at the end. `flags` says what is unusual about a connection: as long as it is 0, the end of an
+exchange needs no second look.
 
 Back-pressure: whichever side cannot take more stops the reading of the other (`ORIGIN_FULL`,
 `CLOGGED`). Only the client's reading has several reasons to stop; `HELD` is their union.
@@ -352,14 +352,17 @@ class Client(asyncio.Protocol):
 
     def origin_lost(self, upstream: "Upstream") -> None:
         """The origin closed; a connection that had only been idle too long is tried once again."""
-        if upstream is self.pinned and self.upstream is None:
-            self.transport.close()
-            return
-        stale = upstream.reused and upstream is not self.pinned and self.request is not self.retried
+        idle = self.upstream is None
         self.upstream = None
-        if stale and self.session.retriable:
+        if upstream is self.pinned:
+            self.pinned = None
+            self.flags &= ~PINNED
+        elif upstream.reused and self.request is not self.retried and self.session.retriable:
             self.retried = self.request
             self._enqueue(first=True)
+            return
+        if idle:
+            self.transport.close()
             return
         command, payload = self.session.lost()
         if command & COMMAND == CLOSE or payload.startswith(b"HTTP/"):

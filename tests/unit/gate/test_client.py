@@ -392,6 +392,24 @@ def test_pinned_connection_that_closes_takes_its_client_along() -> None:
     assert house.pool.origins[0].pinned == 0
 
 
+def test_pinned_connection_lost_in_the_middle_is_used_no_more() -> None:
+    house = House()
+    upstream, origin = house.idle()
+    client, wire = house.client()
+    house.script.expect("receive", GET, FORWARD, b"one")
+    house.script.expect("respond", b"401", PIN, b"401")
+    client.data_received(GET)
+    upstream.data_received(b"401")
+    house.script.expect("receive", GET, FORWARD, b"two")
+    house.script.expect("lost", None, RETIRE, b"HTTP/1.1 502")
+    client.data_received(GET)
+    origin.close()
+    house.script.expect("receive", GET, FORWARD, b"three")
+    client.data_received(GET)
+    _, fresh = house.connect()
+    assert (wire.take(), fresh.take()) == (b"401HTTP/1.1 502", b"three")
+
+
 def test_tunnel() -> None:
     house = House()
     upstream, origin = house.idle()
