@@ -214,12 +214,13 @@ pub fn values<'a>(
                 see(view.path.get(start..name.end as usize).unwrap_or(&[]), start)
             })
         }
-        Field::Query => {
-            head.query.is_some() && {
+        // As it came first: a worm's query needs no decoding to be known.
+        Field::Query => head.query.is_some_and(|span| {
+            see(span.of(buf), 0) || {
                 let query = lazy.query(subject);
-                (0..query.len()).any(|i| see(query.get(i), 0))
+                (1..query.len()).any(|i| see(query.get(i), 0))
             }
-        }
+        }),
         Field::Param => {
             let params = lazy.params(subject);
             params
