@@ -84,6 +84,8 @@ class Writer:
             self._closing = True
             self._wake.notify()
         self._thread.join(seconds)
+        if self._queue:
+            _say(f"{len(self._queue)} events were not written: nobody reads them fast enough")
         if self.target != "-" and self._fd is not None and not self._thread.is_alive():
             os.close(self._fd)
 

@@ -50,11 +50,16 @@ class Counters(msgspec.Struct, frozen=True):
     origins: dict[str, int]
 
 
-def prepare(read: Callable[[], Config], counters: Counters) -> Handover:
-    """Read, check and compile. `read` gives the configuration. Raises `InputError`."""
+def prepare(
+    read: Callable[[], Config], counters: Counters, advance: Callable[[], None] = lambda: None
+) -> Handover:
+    """Read, check and compile. `read` gives the configuration; `advance` is called after each vector.
+
+    Raises `InputError`.
+    """
     config = read()
     ruleset = load.load(config)
-    failures = vectors.run(ruleset.rules)
+    failures = vectors.run(ruleset.rules, advance)
     if failures:
         raise RuleError(*map(str, failures))
     built = spec.build(config, ruleset, counters.registry)

@@ -51,7 +51,7 @@ STEADY = 30.0
 """A worker that lived so many seconds was well started."""
 SILENCE = 30.0
 """Seconds without an answer to a ping (or without a first policy) after which a worker is killed."""
-PING = 2.0
+PING = 1.0
 STALL = 2.0
 """When the supervisor itself stood still for longer, its workers are not blamed for that time."""
 CHUNK = 1 << 18

@@ -75,7 +75,8 @@ class Supervisor:
         """
         self._read = read
         self._counters = Counters(registry=Registry(), origins={})
-        self.handover = prepare(read, self._counters)
+        self._beat, self._beaten = notify.watchdog_seconds(), 0.0
+        self.handover = prepare(read, self._counters, self._pulse)
         self.state = "starting"
         self.reload = _reloaded("")
         self.reloads = 0
@@ -114,7 +115,6 @@ class Supervisor:
         self._end: int | None = None
         self._interrupted = False
         self._failure = ""
-        self._beat, self._beaten = notify.watchdog_seconds(), 0.0
         self.status: told.Status = snapshot(self)
 
     @property
@@ -229,10 +229,14 @@ class Supervisor:
             elif now > self._deadline:
                 for worker in self.keepers:
                     worker.kill()
-        if self._beat is not None and now - self._beaten >= self._beat:
-            self._beaten = now
-            notify.notify("WATCHDOG=1")
+        self._pulse()
         self.status = snapshot(self)
+
+    def _pulse(self) -> None:
+        """Tell systemd's watchdog that this process lives."""
+        if self._beat is not None and time.monotonic() - self._beaten >= self._beat:
+            self._beaten = time.monotonic()
+            notify.notify("WATCHDOG=1")
 
     def _died(self, worker: Keeper) -> None:
         self.board.settle(worker.index)
@@ -256,7 +260,7 @@ class Supervisor:
         self._answering, self._asked = self._asked, []
         notify.reloading()
         try:
-            fresh = prepare(self._read, self._counters)
+            fresh = prepare(self._read, self._counters, self._pulse)
             fixed = unchangeable(self.handover.config, fresh.config)
             if fixed:
                 raise InputError(*fixed)
