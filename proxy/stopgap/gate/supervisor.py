@@ -205,6 +205,7 @@ class Supervisor:
         elif self._change is not None:
             self._abandon(f"worker {worker.index} cannot use the new policy: {error}")
         else:
+            _say(f"worker {worker.index} cannot use the policy and is started anew: {error}")
             worker.kill()
 
     # What time brings
@@ -267,10 +268,10 @@ class Supervisor:
         except InputError as error:
             self._reloaded(str(error))
             return
-        serving = {worker.index for worker in self.keepers if worker.state == keeper.SERVING}
-        self._change = Change(fresh, serving, time.monotonic() + RELOAD_SECONDS)
-        for index in serving:
-            self.keepers[index].send(fresh.activate)
+        living = self._living()
+        self._change = Change(fresh, {worker.index for worker in living}, time.monotonic() + RELOAD_SECONDS)
+        for worker in living:
+            worker.send(fresh.activate)
         self._finish_reload()
 
     def _finish_reload(self) -> None:
@@ -285,10 +286,13 @@ class Supervisor:
     def _abandon(self, error: str) -> None:
         """One worker cannot: all go back to what they had."""
         self._change = None
-        for worker in self.keepers:
-            if worker.state == keeper.SERVING:
-                worker.send(self.handover.activate)
+        for worker in self._living():
+            worker.send(self.handover.activate)
         self._reloaded(error)
+
+    def _living(self) -> list[Keeper]:
+        """The workers that have a policy, or are about to."""
+        return [worker for worker in self.keepers if worker.state in (keeper.STARTING, keeper.SERVING)]
 
     def _reloaded(self, error: str) -> None:
         """A reload is over: tell it to whoever asked, and to the log."""
