@@ -75,7 +75,7 @@ def _config(data: dict[str, Any], document: Document) -> Config:
     listen = tuple(checks.address(one, at / "listen") for one in checks.listed(text.listen))
     if not listen:
         raise (at / "listen").wrong('is empty; write an address, such as "0.0.0.0:80"')
-    admin = None if text.admin in ("", "off") else checks.address(text.admin, at / "admin")
+    admin = None if text.admin == "off" else checks.address(text.admin, at / "admin")
     return Config(
         sites=sites,
         listen=listen,
