@@ -18,7 +18,6 @@ suitable() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <
 
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
-        suitable "$PYTHON" || stop "PYTHON=$PYTHON is no Python 3.11 to 3.14."
         command -v "$PYTHON"
         return
     fi
@@ -59,7 +58,11 @@ unchanged() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 exec 9<proxy/stopgap-core/Cargo.toml
 flock 9 # two shells may run `make` at once
 
-"$venv/bin/python" -c '' 2>/dev/null || rm -rf "$venv"
+[ -z "${PYTHON:-}" ] || suitable "$PYTHON" || stop "PYTHON=$PYTHON is no Python 3.11 to 3.14."
+home() { "$1" -c 'import sys; print(sys.base_prefix)' 2>/dev/null; }
+if ! home "$venv/bin/python" >/dev/null || { [ -n "${PYTHON:-}" ] && [ "$(home "$PYTHON")" != "$(home "$venv/bin/python")" ]; }; then
+    rm -rf "$venv" # broken, or of another Python than the one asked for
+fi
 core=$(sum_of_core)
 build=no
 if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null; then
