@@ -141,6 +141,20 @@ def test_reload_changes_all_workers(tmp_path: Path) -> None:
     assert Gate(tmp_path, "good").run(script) == 0
 
 
+def test_a_worker_that_starts_during_a_reload_gets_the_new_policy(tmp_path: Path) -> None:
+    def script(gate: Gate) -> None:
+        worker = gate.supervisor.status.workers[0]
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        gate.until(lambda: gate.supervisor.status.workers[0].state == "starting")
+        gate.write(mode="detect")
+        assert gate.supervisor.ask("reload").ok
+        gate.until(lambda: gate.versions() == {gate.supervisor.status.ruleset})
+        assert gate.supervisor.status.sites[0].mode == "detect"
+
+    assert Gate(tmp_path, "good").run(script) == 0
+
+
 def test_hup_reloads(tmp_path: Path) -> None:
     def script(gate: Gate) -> None:
         gate.write(mode="detect")
