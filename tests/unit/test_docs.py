@@ -5,6 +5,7 @@ checkout and with the demo at the addresses that the pages name; the lines under
 `...` stands for any others, and `[exit N]` says that it ends with N.
 """
 
+import importlib
 import re
 import shlex
 import socket
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from stopgap import _core
+from stopgap.cli import VERBS
 from tests.unit import doc_tables
 
 ROOT = Path(__file__).parents[2]
@@ -137,3 +139,21 @@ def test_both_languages_have_the_same_shape(page: Path) -> None:
 def test_readings_page_names_every_server() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     assert all(f"`{server}`" in text for server in _core.servers())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", page.read_text("utf-8"), re.M)) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_verbs_and_flags_exist(page: Path) -> None:
+    joined = page.read_text("utf-8").replace("\\\n", " ")
+    for verb, rest in re.findall(r"(?:`|^|/bin/|\s)stopgap ([a-z]+)\b([^`\n]*)", joined):
+        if verb not in VERBS:
+            continue
+        command = getattr(importlib.import_module(VERBS[verb][0]), verb)
+        commands = [command, *getattr(command, "commands", {}).values()]
+        known = {flag for each in commands for option in each.params for flag in option.opts}
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"stopgap {verb}{rest}"
