@@ -64,6 +64,26 @@ pub struct Request<'a> {
     pub client: Option<IpAddr>,
     /// The window of the body, once it has come.
     pub body: Option<&'a [u8]>,
+    /// Its whole length, once it is known.
+    pub length: Option<u64>,
+}
+
+impl<'a> Request<'a> {
+    /// A request of which the head is there. No body at all is an empty one; a body that has not come
+    /// is not known yet.
+    pub fn new(buf: &'a [u8], framing: &'a Framing, client: Option<IpAddr>) -> Self {
+        let (body, length) = match framing.length {
+            Length::None | Length::Exact(0) => (Some(&b""[..]), Some(0)),
+            Length::Exact(size) => (None, Some(size)),
+            Length::Chunked => (None, None),
+        };
+        Request { buf, framing, client, body, length }
+    }
+
+    /// The same request with the first bytes of its body, which is `length` bytes long.
+    pub fn with_body(self, body: &'a [u8], length: u64) -> Self {
+        Request { body: Some(body), length: Some(length), ..self }
+    }
 }
 
 pub struct Policy {
@@ -161,8 +181,11 @@ impl Policy {
         self.sites.get(index)
     }
 
-    pub fn reads_body(&self, index: usize) -> bool {
-        self.site(index).is_some_and(|site| site.rules.reads_body())
+    /// Whether a request is judged again when its body has come.
+    pub fn judges_body(&self, index: usize, length: Length) -> bool {
+        self.site(index).is_some_and(|site| {
+            site.rules.reads_body() || (length == Length::Chunked && site.rules.measures_body())
+        })
     }
 
     /// The status of a refusal: the rule's own, or the reason's.
@@ -253,10 +276,6 @@ impl Site {
     }
 
     fn subject<'a>(&'a self, request: &Request<'a>, head: &'a Head, readings: &'a Readings) -> Subject<'a> {
-        let declared = match request.framing.length {
-            Length::Exact(size) => size,
-            _ => 0,
-        };
         Subject {
             buf: request.buf,
             head,
@@ -264,11 +283,8 @@ impl Site {
             table: self.table,
             pages: &self.pages,
             client: request.client,
-            // No body at all is an empty one; a body that has not come is not known yet.
-            body: request
-                .body
-                .or(matches!(request.framing.length, Length::None | Length::Exact(0)).then_some(b"")),
-            body_length: request.body.map_or(declared, |body| declared.max(body.len() as u64)),
+            body: request.body,
+            body_length: request.length,
         }
     }
 
@@ -321,7 +337,7 @@ impl Site {
     }
 
     /// Raw bytes that are no part of a URL: above 0x7F (catalogue U3) and `#` (X19).
-    fn raw(&self, request: &Request<'_>, head: &Head) -> Option<Verdict> {
+    fn raw(&self, request: &Request<'_>, head: &Head) -> impl Iterator<Item = Verdict> {
         let target = head.target.of(request.buf);
         let base = head.target.start as usize;
         let inspected = match self.raw_bytes {
@@ -329,30 +345,29 @@ impl Site {
             RawBytes::Query => &target[..target.len() - head.query.map_or(0, |query| query.len())],
             RawBytes::Allow => b"",
         };
-        if !inspected.is_ascii() {
-            let offset = inspected.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-            return Some(Verdict::new(Reason::HighBit, base + offset));
-        }
-        memchr(b'#', target).map(|offset| Verdict::new(Reason::Fragment, base + offset))
+        let high =
+            if inspected.is_ascii() { None } else { inspected.iter().position(|byte| !byte.is_ascii()) };
+        let found = [(Reason::HighBit, high), (Reason::Fragment, memchr(b'#', target))];
+        found.into_iter().filter_map(move |(reason, at)| Some(Verdict::new(reason, base + at?)))
     }
 
     /// Bodies and upgrades that the site does not take.
-    fn unwanted(&self, request: &Request<'_>, head: &Head) -> Option<Verdict> {
+    fn unwanted(&self, request: &Request<'_>, head: &Head) -> impl Iterator<Item = Verdict> {
         let plan = request.framing;
-        if matches!(plan.length, Length::Exact(1..) | Length::Chunked)
-            && matches!(head.method.of(request.buf), b"GET" | b"HEAD")
-        {
-            return Some(Verdict::new(Reason::GetWithBody, 0));
-        }
-        if let Some(offset) = plan.encoded {
-            return Some(Verdict::new(Reason::EncodedBody, offset));
-        }
-        let index = plan.upgrade?;
-        let value = head.fields.get(index)?.value;
-        // A client that merely offers HTTP/2 is answered in HTTP/1 (RFC 9110 7.8).
-        let offers_h2 = tokens(value.of(request.buf)).all(|token| token.eq_ignore_ascii_case(b"h2c"));
-        let allowed = offers_h2 || self.permits_upgrade(request.buf, head, plan);
-        (!allowed).then(|| Verdict::new(Reason::UpgradeDenied, value.start as usize))
+        let bodied = matches!(plan.length, Length::Exact(1..) | Length::Chunked);
+        let fetches = matches!(head.method.of(request.buf), b"GET" | b"HEAD");
+        let upgrade = plan.upgrade.and_then(|index| head.fields.get(index)).map(|field| field.value);
+        let refused = upgrade.filter(|value| {
+            // A client that merely offers HTTP/2 is answered in HTTP/1 (RFC 9110 7.8).
+            let offers_h2 = tokens(value.of(request.buf)).all(|token| token.eq_ignore_ascii_case(b"h2c"));
+            !offers_h2 && !self.permits_upgrade(request.buf, head, plan)
+        });
+        let found = [
+            (Reason::GetWithBody, (bodied && fetches).then_some(0)),
+            (Reason::EncodedBody, plan.encoded),
+            (Reason::UpgradeDenied, refused.map(|value| value.start as usize)),
+        ];
+        found.into_iter().filter_map(|(reason, at)| Some(Verdict::new(reason, at?)))
     }
 
     /// Every protocol that the Upgrade field names is one that the site allows.

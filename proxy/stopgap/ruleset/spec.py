@@ -92,10 +92,15 @@ def compiled(spec: Spec) -> _core.Policy:
 
 
 def site_spec(site: Site, rules: Sequence[int], excepted: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """One site as the core wants it, but for its counter; `rules` are indexes."""
+    """One site as the core wants it, but for its counter; `rules` are indexes.
+
+    A request without a Host gets the site's first plain name, or else the origin's own (catalogue R10).
+    """
+    plain = (host for host in site.hosts if not host.startswith("*"))
     return {
         "name": site.name,
         "hosts": site.hosts,
+        "default_host": next(plain, str(site.origins[0])),
         "server": site.server,
         "codepages": site.codepages,
         "mode": site.mode,

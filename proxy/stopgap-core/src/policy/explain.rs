@@ -36,7 +36,8 @@ impl Policy {
         value["readings"] = (0..work.readings.len()).map(|index| reading(work, index)).collect();
         value["queries"] = queries(site, bytes, work);
         let body = (!outcome.body.is_empty()).then_some(outcome.body.as_slice());
-        let request = Request { buf: bytes, framing: &plan, client: None, body };
+        let request = Request::new(bytes, &plan, None);
+        let request = body.map_or(request, |body| request.with_body(body, body.len() as u64));
         value["findings"] = self.findings(site, &request, outcome.verdict, work);
         let malformed =
             outcome.verdict.is_some_and(|verdict| verdict.reason.tier() >= crate::verdict::Tier::Malformed);

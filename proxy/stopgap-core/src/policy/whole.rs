@@ -40,7 +40,7 @@ impl Policy {
             return outcome;
         };
         outcome.site = index;
-        let request = Request { buf: bytes, framing: &plan, client: None, body: None };
+        let request = Request::new(bytes, &plan, None);
         let mut verdict = self.judge(index, &request, work);
         if verdict.is_none() && !matches!(plan.length, Length::None | Length::Exact(0)) {
             verdict = self.judge_rest(index, &request, work, &mut outcome.body);
@@ -82,10 +82,10 @@ impl Policy {
         if !complete {
             return Some(Verdict::new(Reason::BodyCut, request.buf.len()));
         }
-        if !self.reads_body(index) {
+        if !self.judges_body(index, request.framing.length) {
             return None;
         }
-        self.judge_body(index, &Request { body: Some(body), ..*request }, work)
+        self.judge_body(index, &request.with_body(body, body.len() as u64), work)
     }
 
     /// A structural reason gets the rule that tells its story.

@@ -40,7 +40,7 @@ pub fn measure<'a>(
 
 /// Declared or received, whichever is more.
 pub fn body_length(subject: &Subject<'_>) -> u64 {
-    subject.body_length.max(subject.body.map_or(0, <[u8]>::len) as u64)
+    subject.body_length.unwrap_or(0).max(subject.body.map_or(0, <[u8]>::len) as u64)
 }
 
 fn count<'a>(

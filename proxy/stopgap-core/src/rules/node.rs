@@ -126,8 +126,15 @@ impl Leaf {
         self.field == Field::Body && !matches!(self.test, Test::Number(Measure::Length | Measure::Count, _))
     }
 
+    /// It looks at the length of the body, which a chunked one has only at its end.
+    pub fn measures_body(&self) -> bool {
+        self.field == Field::Body && !self.needs_body()
+    }
+
     fn holds(&self, reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> bool {
-        if self.needs_body() && subject.body.is_none() {
+        if (self.needs_body() && subject.body.is_none())
+            || (self.measures_body() && subject.body_length.is_none())
+        {
             return false;
         }
         let name = self.name.as_deref();

@@ -57,6 +57,7 @@ pub struct SiteRules {
     exceptions: Exceptions,
     labels: Vec<(Reason, u32)>,
     reads_body: bool,
+    measures_body: bool,
     reads_query: bool,
 }
 
@@ -102,9 +103,17 @@ impl SiteRules {
         let prefilter = Prefilter::build(&signs)?;
         let nodes = || compiled.iter().map(|rule| &rule.node).chain(exceptions.conditions());
         let any = |wanted: fn(&Leaf) -> bool| nodes().any(|node| node.leaves().into_iter().any(wanted));
-        let (reads_body, reads_query) =
-            (any(Leaf::needs_body), any(|leaf| matches!(leaf.field, Field::Query | Field::Param)));
-        Ok(SiteRules { rules: compiled, prefilter, exceptions, labels, reads_body, reads_query })
+        let (reads_body, measures_body) = (any(Leaf::needs_body), any(Leaf::measures_body));
+        let reads_query = any(|leaf| matches!(leaf.field, Field::Query | Field::Param));
+        Ok(SiteRules {
+            rules: compiled,
+            prefilter,
+            exceptions,
+            labels,
+            reads_body,
+            measures_body,
+            reads_query,
+        })
     }
 
     /// The first rule, in the order of the specification, that matches and is not excepted.
@@ -163,6 +172,11 @@ impl SiteRules {
     /// Some rule or exception looks at the bytes of the body.
     pub fn reads_body(&self) -> bool {
         self.reads_body
+    }
+
+    /// Some rule or exception looks at the length of the body.
+    pub fn measures_body(&self) -> bool {
+        self.measures_body
     }
 
     /// Some rule or exception looks at the decoded query.

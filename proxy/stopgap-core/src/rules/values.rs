@@ -24,8 +24,8 @@ pub struct Subject<'a> {
     pub client: Option<IpAddr>,
     /// The body or its first part, once it is there. Empty for a request without a body.
     pub body: Option<&'a [u8]>,
-    /// Declared or received length of the body.
-    pub body_length: u64,
+    /// Declared or received length of the body; `None` while a chunked one is coming.
+    pub body_length: Option<u64>,
 }
 
 impl<'a> Subject<'a> {

@@ -99,7 +99,7 @@ impl Session {
         let Some(site) = policy.site(index) else {
             return (self.refuse(desk, src, &plan, Verdict::new(Reason::InternalError, 0)), length);
         };
-        let request = Request { buf: src, framing: &plan, client: self.address, body: None };
+        let request = Request::new(src, &plan, self.address);
         if let Some(verdict) = policy.judge(index, &request, desk.work) {
             if !site.detect || verdict.reason.tier() == Tier::Malformed {
                 return (self.refuse(desk, src, &plan, verdict), length);
@@ -156,8 +156,8 @@ impl Session {
             Length::Exact(size) if rest.len() as u64 >= size => {
                 let end = start + size as usize;
                 let body = &src[start..end];
-                if policy.reads_body(usize::from(self.exchange.site)) {
-                    let request = Request { buf: src, framing: plan, client: self.address, body: Some(body) };
+                if policy.judges_body(usize::from(self.exchange.site), plan.length) {
+                    let request = Request::new(src, plan, self.address).with_body(body, size);
                     if let Some(step) = self.judge_body(desk, policy, &request) {
                         return (step, end);
                     }
@@ -205,7 +205,7 @@ impl Session {
         if let (Length::Exact(size), false) = (length, exchange.held) {
             rewrite::finish(&mut pending.head, Some(size));
         }
-        if policy.reads_body(usize::from(exchange.site)) {
+        if policy.judges_body(usize::from(exchange.site), length) {
             pending.original = src[..desk.work.head.length].to_vec();
         }
         self.pending = Some(pending);
@@ -363,12 +363,8 @@ impl Session {
         let parsed = head::parse(&pending.original, &mut desk.work.head, &policy.bounds);
         let step = match (parsed, framing(&pending.original, &desk.work.head)) {
             (Ok(true), Ok(plan)) => {
-                let request = Request {
-                    buf: &pending.original,
-                    framing: &plan,
-                    client: self.address,
-                    body: Some(&pending.window),
-                };
+                let request = Request::new(&pending.original, &plan, self.address)
+                    .with_body(&pending.window, self.exchange.received);
                 self.judge_body(desk, &policy, &request)
             }
             _ => Some(self.refuse_client(desk, Reason::InternalError)),

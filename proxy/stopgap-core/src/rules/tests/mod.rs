@@ -22,6 +22,7 @@ pub struct Wire {
     head: Head,
     readings: Readings,
     body: Option<Vec<u8>>,
+    chunked: bool,
     client: Option<std::net::IpAddr>,
 }
 
@@ -54,8 +55,14 @@ impl Wire {
             at += line.len() + 1;
         }
         let body = Some(request[length..].to_vec());
-        let mut wire =
-            Wire { buf: request.to_vec(), head, readings: Readings::default(), body, client: None };
+        let mut wire = Wire {
+            buf: request.to_vec(),
+            head,
+            readings: Readings::default(),
+            body,
+            chunked: false,
+            client: None,
+        };
         wire.readings.read(wire.head.path.of(&wire.buf), any(), &PAGES);
         wire
     }
@@ -76,6 +83,13 @@ impl Wire {
         self
     }
 
+    /// While a chunked body is coming.
+    pub fn without_length(mut self) -> Wire {
+        self.body = None;
+        self.chunked = true;
+        self
+    }
+
     pub fn subject(&self) -> Subject<'_> {
         let length: usize = self.body.as_ref().map_or(0, Vec::len);
         Subject {
@@ -86,7 +100,7 @@ impl Wire {
             pages: &PAGES,
             client: self.client,
             body: self.body.as_deref(),
-            body_length: length as u64,
+            body_length: (!self.chunked).then_some(length as u64),
         }
     }
 
