@@ -96,11 +96,12 @@ def site_spec(site: Site, rules: Sequence[int], excepted: Sequence[dict[str, Any
 
     A request without a Host gets the site's first plain name, or else the origin's own (catalogue R10).
     """
-    plain = (host for host in site.hosts if not host.startswith("*"))
+    named = [host for host in site.hosts if not host.startswith("*")]
+    named += [str(origin) for origin in site.origins]
     return {
         "name": site.name,
         "hosts": site.hosts,
-        "default_host": next(plain, str(site.origins[0])),
+        "default_host": named[0] if named else "",
         "server": site.server,
         "codepages": site.codepages,
         "mode": site.mode,
