@@ -14,8 +14,10 @@ pub struct ServerTable {
     pub percent_u: bool,
     /// Letters after `%` that are no hexadecimal digits are computed with (P5).
     pub arithmetic_escape: bool,
-    /// Overlong and unchecked UTF-8 (U1).
-    pub lax_utf8: bool,
+    /// UTF-8 is decoded sequence by sequence, what is none by the page (U1, U2).
+    pub utf8_each: bool,
+    /// Overlong and unchecked UTF-8 (U1): the longest sequence of each decoder, in bytes.
+    pub lax_utf8: &'static [usize],
     /// Unicode is squeezed into the code page by best fit (U5).
     pub best_fit: bool,
     /// Bodies are held whole before the origin sees a byte (design section 4).
@@ -29,8 +31,9 @@ pub struct ServerTable {
 /// * more_passes: P3, unpatched 5.0 and before (MS01-026); "cap 3-4 rounds" is ours.
 /// * percent_u: P2 and P2b: on everywhere, whatever libhtp's personality of 5.1 says.
 /// * arithmetic_escape: P5, MS99-061, IIS 4 and before.
-/// * lax_utf8: U1: MS00-078 in 4.0 and 5.0, CVE-2009-1535 in the WebDAV of 5.1 and 6.0.
-/// * best_fit: U5, certain for 4.0 to 5.1, possible for ISAPI on 6.0.
+/// * utf8_each: Snort's model of 4.0 and 5.0; their decoder takes one, two and three bytes (U2).
+/// * lax_utf8: U1: MS00-078 in 4.0 and 5.0, CVE-2009-1535 in the WebDAV of 5.1 and 6.0; U2 up to 5.1.
+/// * best_fit: U5, certain for 4.0 to 5.1, possible for ISAPI on 6.0 and later.
 /// * buffer_body and reuse_after_body: B1 and B6, holes of 4.0 to 5.1.
 pub const SERVERS: &[ServerTable] = &[
     ServerTable {
@@ -38,7 +41,8 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 3,
         percent_u: true,
         arithmetic_escape: true,
-        lax_utf8: true,
+        utf8_each: true,
+        lax_utf8: &[3],
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -48,7 +52,8 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 3,
         percent_u: true,
         arithmetic_escape: false,
-        lax_utf8: true,
+        utf8_each: true,
+        lax_utf8: &[3],
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -58,7 +63,8 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 0,
         percent_u: true,
         arithmetic_escape: false,
-        lax_utf8: true,
+        utf8_each: true,
+        lax_utf8: &[3],
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -68,7 +74,8 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 0,
         percent_u: true,
         arithmetic_escape: false,
-        lax_utf8: true,
+        utf8_each: false,
+        lax_utf8: &[3, 4],
         best_fit: true,
         buffer_body: false,
         reuse_after_body: true,
@@ -81,7 +88,8 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 3,
         percent_u: true,
         arithmetic_escape: true,
-        lax_utf8: true,
+        utf8_each: true,
+        lax_utf8: &[3, 4],
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -94,8 +102,9 @@ const STRICT: ServerTable = ServerTable {
     more_passes: 0,
     percent_u: true,
     arithmetic_escape: false,
-    lax_utf8: false,
-    best_fit: false,
+    utf8_each: false,
+    lax_utf8: &[],
+    best_fit: true,
     buffer_body: false,
     reuse_after_body: true,
 };
