@@ -5,7 +5,7 @@ SHELL := bash
 
 CRATE := --manifest-path proxy/stopgap-core/Cargo.toml --locked
 LISTEN ?= 127.0.0.1:8080
-export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/.cargo/bin:/usr/sbin
 
 .PHONY: help
 help: ## This list

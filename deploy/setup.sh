@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 group=build
 if [ "${1:-}" = "--dev" ]; then group=dev; fi
+PATH=$PATH:$HOME/.cargo/bin # where rustup puts cargo, also in shells that were open before
 venv=.venv
 stamps=$venv/stopgap-setup
 
@@ -49,8 +50,8 @@ need_build_tools() {
 
 sum_of() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 sum_of_core() {
-    find proxy/stopgap-core/src -type f -print0 | sort -z | xargs -0 sha256sum |
-        cat - <(sha256sum proxy/stopgap-core/Cargo.toml proxy/stopgap-core/Cargo.lock pyproject.toml) | sha256sum | cut -d' ' -f1
+    find proxy/stopgap-core pyproject.toml -name target -prune -o -type f -print0 | sort -z | xargs -0 sha256sum |
+        sha256sum | cut -d' ' -f1
 }
 unchanged() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 
@@ -58,10 +59,17 @@ unchanged() { [ "$(cat "$stamps/$1" 2>/dev/null)" = "$2" ]; }
 exec 9<proxy/stopgap-core/Cargo.toml
 flock 9 # two shells may run `make` at once
 
-if ! "$venv/bin/python" -c '' 2>/dev/null; then
+"$venv/bin/python" -c '' 2>/dev/null || rm -rf "$venv"
+core=$(sum_of_core)
+build=no
+if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null; then
+    build=yes
+    need_build_tools
+fi
+
+if [ ! -d "$venv" ]; then
     python=$(find_python)
     say "making $venv with $("$python" --version)"
-    rm -rf "$venv"
     "$python" -m venv "$venv" || stop "$python cannot make a virtual environment." \
         "Debian, Ubuntu:  apt-get install python3-venv"
 fi
@@ -76,9 +84,7 @@ if ! unchanged dev "$dependencies" && ! unchanged "$group" "$dependencies"; then
     echo "$dependencies" >"$stamps/$group"
 fi
 
-core=$(sum_of_core)
-if ! unchanged core "$core" || ! compgen -G "proxy/stopgap/_core*.so" >/dev/null; then
-    need_build_tools
+if [ $build = yes ]; then
     say "building the core (Rust, release; a minute or two the first time)"
     # setuptools calls [tool.distutils] experimental each time; there is no other place for the wheel's abi3 tag
     PYTHONWARNINGS='ignore:`[tool.distutils]`' "${pip[@]}" install --no-build-isolation --editable .

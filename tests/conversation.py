@@ -59,7 +59,7 @@ class Transcript:
 class Conversation:
     """One client connection and its origin; `answers` are given in turn, the last one again and again.
 
-    Without answers the origin stays silent; with `fail` the origin cannot be used: an index into `_core.reasons()`.
+    Without answers the origin stays silent. With `fail`, an index into `_core.reasons()`, it cannot be used.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Conversation:
         self._open = b""
         self._held = b""
         self._tunnel = False
+        self._finished = 0
 
     def receive(self, data: bytes) -> None:
         """The client sends a piece, if it may still send."""
@@ -129,21 +130,18 @@ class Conversation:
         turn = min(len(self.said.requests), len(self.answers)) - 1
         number = len(self.said.requests)
         for piece in self.answers[turn]:
-            if self._answered(number):
+            if self._finished >= number:
                 return
             self._answer(piece, *self.session.respond(piece))
-        if not self._answered(number) and not self._tunnel:
+        if self._finished < number and not self._tunnel:
             self._answer(b"", *self.session.lost())
-
-    def _answered(self, number: int) -> bool:
-        """The request is over; the next may have begun in the meantime."""
-        return self.said.closed or not self.session.busy or len(self.said.requests) != number
 
     def _answer(self, piece: bytes, command: int, payload: bytes) -> None:
         kind = command & KIND
         self.said.commands.append(COMMANDS[kind])
         self.said.client += piece if kind == _core.RELAY else payload
         self.said.closed |= kind == _core.CLOSE or bool(command & _core.LAST)
+        self._finished += kind in (_core.FINISH, _core.RETIRE, _core.PIN, _core.CLOSE)
         self.said.pinned |= kind == _core.PIN
         self.said.retired += kind == _core.RETIRE
         self._tunnel |= kind == _core.TUNNEL

@@ -68,6 +68,7 @@ def specification(sites: Sequence[Mapping[str, Any]], rules: Sequence[Mapping[st
 RULES = (
     rule("index-server", extension("ida", "idq")),
     rule("printer", extension("printer")),
+    rule("passwords", {"field": "path", "test": "prefix", "value": ["/iisadmpwd/"]}),
     rule("commands", segment("cmd.exe", "root.exe", "sensepost.exe")),
 )
 

@@ -114,8 +114,8 @@ class Policy:
 class Worker:
     """The state of one worker process: active policy, counters, events."""
 
-    def __new__(cls, board: memoryview | bytearray, seed: int) -> Worker:
-        """`board` is this worker's slot: a writable buffer of BOARD_WORDS 64-bit words ("Q").
+    def __new__(cls, board: memoryview, seed: int) -> Worker:
+        """`board` is this worker's slot: a writable, contiguous buffer of BOARD_WORDS 64-bit words, format "Q".
         `seed` makes event ids unique; take it from os.urandom."""
 
     def activate(self, policy: Policy) -> None:

@@ -30,7 +30,7 @@ class RuleError(InputError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean "server"?`, or the list of what is known when nothing is near and the list is short."""
-    choices = sorted(known)
+    choices = sorted(set(known))
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if close:
         return f'; did you mean "{close[0]}"?'

@@ -37,7 +37,7 @@ _WORDS = {
     "bool": "true or false",
     "array": "a list",
     "object": "a table",
-    "date": "a date without quotes, such as 2027-03-31",
+    "date": "a date, without quotes, such as 2027-03-31",
     "null": "nothing",
     "datetime": "a date and time",
     "time": "a time",
@@ -45,26 +45,35 @@ _WORDS = {
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A TOML file as parsed, with the marks that lead back to its lines."""
+    """A TOML file as parsed, with the marks that lead back to its lines.
+
+    `marks` are the lines of headers and keys in their order, `places` says where among them each path is.
+    """
 
     file: str
     data: dict[str, Any]
-    marks: tuple[tuple[KeyPath, int], ...]
+    marks: tuple[int, ...]
+    places: dict[KeyPath, int]
     lines: tuple[str, ...]
+
+    def span(self, path: KeyPath) -> tuple[int, int]:
+        """First and last line of the mark at `path` or of the nearest one around it; else of the file."""
+        for length in range(len(path), 0, -1):
+            if (place := self.places.get(path[:length])) is not None:
+                after = self.marks[place + 1] - 1 if place + 1 < len(self.marks) else len(self.lines)
+                return self.marks[place], after
+        return 1, len(self.lines)
 
     def line(self, path: KeyPath) -> int:
         """The line (from 1) of the key at `path`, or of the nearest thing around it; 1 when nothing is."""
-        best, length, index = 1, 0, -1
-        for position, (mark, number) in enumerate(self.marks):
-            shared = _shared(mark, path)
-            if shared == len(mark) and shared > length:
-                best, length, index = number, shared, position
-        rest = [step for step in path[length:] if isinstance(step, str)]
-        if index < 0 or not rest:
-            return best
-        end = self.marks[index + 1][1] - 1 if index + 1 < len(self.marks) else len(self.lines)
-        wanted = re.compile(rf"""(?<![\w-])["']?{re.escape(rest[-1])}["']?\s*[.=]""")
-        return next((at for at in range(best, end + 1) if wanted.search(self.lines[at - 1])), best)
+        names = [step for step in path if isinstance(step, str)]
+        first, last = self.span(path)
+        if path in self.places or not names:
+            return first
+        if not any(path[:length] in self.places for length in range(1, len(path))):
+            return 1
+        wanted = re.compile(rf"""(?<![\w-])["']?{re.escape(names[-1])}["']?\s*[.=]""")
+        return next((at for at in range(first, last + 1) if wanted.search(self.lines[at - 1])), first)
 
     def where(self, path: KeyPath) -> str:
         """`file:line` of the key at `path`."""
@@ -97,7 +106,11 @@ def parse(file: str, raw: bytes) -> Document:
     except RecursionError:
         raise InputError(f"{file}: is nested too deeply") from None
     lines = tuple(text.split("\n"))
-    return Document(file=file, data=data, marks=tuple(_marks(lines)), lines=lines)
+    marks = _marks(lines)
+    places: dict[KeyPath, int] = {}
+    for place, (path, _) in enumerate(marks):
+        places.setdefault(path, place)
+    return Document(file=file, data=data, marks=tuple(line for _, line in marks), places=places, lines=lines)
 
 
 def convert(
@@ -134,7 +147,7 @@ def _explain(message: str, shape: type, shapes: Mapping[str, type]) -> tuple[Key
         return (*path, words[0]), "is missing"
     if message.startswith("Expected") and len(words) == 2:
         wanted = " or ".join(_WORDS.get(word, word) for word in words[0].split(" | ") if word != "null")
-        return path, f"must be {wanted}, not {_WORDS.get(words[1], words[1])}"
+        return path, f"must be {wanted}, not {_WORDS.get(words[1], words[1]).partition(',')[0]}"
     return path, message[:1].lower() + message[1:]
 
 
@@ -172,11 +185,6 @@ def _resolve(names: tuple[str, ...], counts: dict[KeyPath, int], append: bool) -
 
 def _names(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))
-
-
-def _shared(mark: KeyPath, path: KeyPath) -> int:
-    pairs = zip(mark, path, strict=False)
-    return next((n for n, (left, right) in enumerate(pairs) if left != right), min(len(mark), len(path)))
 
 
 def _grammar(file: str, text: str, message: str) -> str:

@@ -111,17 +111,17 @@ def summary(own: list[Round], stopgap: list[Round], size: int) -> results.PeerRe
 def measure(options: argparse.Namespace, console: Console) -> results.Results:
     cases = [CASES[name] for name in options.cases if name in CASES]
     found = results.fresh()
-    with Place() as place, progress(console, len(cases) * options.rounds * len(options.peers) + 2) as step:
+    steps = len(cases) * options.rounds * len(options.peers)
+    steps += memory.STEPS * ("memory" in options.cases) + len(core.COUNTS) * ("core" in options.cases)
+    with Place() as place, progress(console, steps) as step:
         for case in cases:
             result = run_case(place, case, options.peers, options.rounds, options.seconds, step)
             found.cases[case.name] = result
             report.show_case(console, case.name, result)
         if "memory" in options.cases:
-            step("memory")
-            found.memory = memory.measure(place, options.peers)
+            found.memory = memory.measure(place, options.peers, step)
         if "core" in options.cases:
-            step("the core alone")
-            found.core = core.measure()
+            found.core = core.measure(step)
         report.show_alone(console, found)
     return found
 

@@ -8,6 +8,7 @@ sends, about 500 bytes.
 import itertools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stopgap import _core
@@ -102,10 +103,14 @@ def judgements(policy: _core.Policy, data: bytes) -> float:
     return best
 
 
-def measure() -> CoreResult:
-    """Judge every target with every number of rules; raise `BenchError` when a verdict is wrong."""
+def measure(step: Callable[[str], None]) -> CoreResult:
+    """Judge every target with every number of rules; `step` is called before each number.
+
+    Raises `BenchError` when a verdict is wrong.
+    """
     rates: dict[str, dict[int, int]] = {name: {} for name in TARGETS}
     for count in COUNTS:
+        step(f"the core: {count} rules")
         compiled = policy(count)
         for name, (target, refused) in TARGETS.items():
             data = request(target)

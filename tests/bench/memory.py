@@ -8,7 +8,7 @@ is not in it.
 import http.client
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.bench.load import CASES, HEADERS, HOST, PLAIN, load, processes, resident
@@ -34,6 +34,7 @@ class MemoryResult:
 
 # mitmproxy and ModSecurity are left out: what they keep for a client is little beside their requests' cost.
 IDLE_PEERS = ("stopgap", "nginx", "haproxy")
+STEPS = len(IDLE_PEERS) + len(MARKS)
 
 
 def idle_client(place: Place, peer: str) -> float:
@@ -78,17 +79,17 @@ def reload(admin: int) -> None:
         )
 
 
-def reloads(place: Place, result: MemoryResult, marks: Iterable[int]) -> None:
+def reloads(place: Place, result: MemoryResult, step: Callable[[str], None]) -> None:
     port, admin = free_port(), free_port()
     pid = place.start("stopgap", stopgap(place, port, False, admin), port, cpus()[0])
     try:
         load(place, CASES["keepalive"], "stopgap", port, pid, 2)
         supervisor, worker = family(pid)
         result.worker, result.supervisor = resident([worker]), resident([supervisor])
-        wanted = set(marks)
         for count in range(1, RELOADS + 1):
             reload(admin)
-            if count in wanted:
+            if count in MARKS:
+                step(f"memory: {count} reloads")
                 load(place, CASES["keepalive"], "stopgap", port, pid, 1)
                 result.reloads[count] = resident([worker])
     finally:
@@ -103,11 +104,13 @@ def family(pid: int) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def measure(place: Place, peers: list[str]) -> MemoryResult:
+def measure(place: Place, peers: list[str], step: Callable[[str], None]) -> MemoryResult:
+    """Measure; `step` is called `STEPS` times at most, with the name of what comes next."""
     result = MemoryResult()
     for peer in peers:
         if peer in IDLE_PEERS:
+            step(f"memory: clients of {peer}")
             result.idle[peer] = idle_client(place, peer)
     if "stopgap" in peers:
-        reloads(place, result, MARKS)
+        reloads(place, result, step)
     return result

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 import traceback
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -70,8 +71,7 @@ def by_mutation(names: list[str], seconds: float, seed: int, folder: Path) -> in
 
 def by_coverage(name: str, seconds: float) -> None:
     """Hand one target to atheris, which never returns."""
-    import atheris
-
+    atheris = import_module("atheris")
     atheris.Setup([sys.argv[0], f"-max_total_time={int(seconds)}", f"-max_len={LONGEST}"], TARGETS[name])
     atheris.Fuzz()
 

@@ -79,6 +79,7 @@ class Reading:
     segments: tuple[str, ...]  # after dot segments
     names: frozenset[str]  # what Windows or a script map may take for a segment's name
     extensions: frozenset[str]  # of every segment (X9), without the dot
+    tops: frozenset[str]  # the same of the first segment
     climbs: bool  # dot segments leave the root
 
     @property
@@ -246,7 +247,8 @@ def resolve(items: list[Item], server: Server) -> Reading:
     reached = {*segments, *walk(segments_of(cut))[0]}
     names = frozenset(name for segment in reached for name in forms(segment, server))
     extensions = frozenset(name.rpartition(".")[2] for name in names if "." in name)
-    return Reading(spell(items), segments, names, extensions, left)
+    tops = frozenset(forms(segments[0], server)) if segments else frozenset()
+    return Reading(spell(items), segments, names, extensions, tops, left)
 
 
 def forms(segment: str, server: Server) -> Iterator[str]:

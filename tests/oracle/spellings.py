@@ -24,7 +24,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Resource:
-    """What must not be reached: an extension (a script map) or a segment (a file, a folder)."""
+    """What must not be reached: an extension (a script map), a segment (a file), a top folder."""
 
     kind: str
     name: str
@@ -34,6 +34,8 @@ class Resource:
             return False
         if self.kind == "extension":
             return self.name in reading.extensions
+        if self.kind == "folder":
+            return reading.depth > 1 and self.name in reading.tops
         return self.name in reading.names or (
             short_name(self.name) in reading.names and short_name(self.name) != self.name
         )

@@ -1,5 +1,6 @@
-"""What do clients send? Strategies for whole requests: well-formed ones, and ones that two servers read differently."""
+"""What do clients send? Strategies for whole, well-formed requests, and for places to cut their bytes."""
 
+import re
 from dataclasses import dataclass
 
 import h11
@@ -9,8 +10,9 @@ METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PROPFIND",
 BODILESS = (b"GET", b"HEAD")
 TOKEN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 NOT_OURS = frozenset(
-    b"host connection keep-alive proxy-connection te trailer transfer-encoding content-length content-encoding "
-    b"expect upgrade http2-settings forwarded via cookie authorization max-forwards range".split()
+    b"host connection keep-alive proxy-connection te trailer transfer-encoding content-length "
+    b"content-encoding expect upgrade http2-settings forwarded via cookie authorization "
+    b"max-forwards range".split()
 )
 """Names that mean something to the gate; a property names those it is about itself."""
 
@@ -66,15 +68,20 @@ SEGMENT = st.text(TOKEN + "_~!$'()*,=@+", max_size=10).filter(
 QUERY = st.text(TOKEN + "_.~!$&'()*,=:@/?;+[]|{}^`\\\"<>", max_size=30).map(str.encode)
 
 
+DEVICE = re.compile(r"(?i)/(aux|con|nul|prn|clock\$|com\d|lpt\d)(\.|/|$)")
+
+paths = (
+    st.tuples(st.lists(SEGMENT, max_size=4), st.sampled_from(["", "x.html", "a.asp", "/"]))
+    .map(lambda parts: "/" + "/".join(parts[0]) + parts[1])
+    .filter(lambda path: not DEVICE.search(path))
+)
+
+
 @st.composite
 def targets(draw: st.DrawFn) -> bytes:
-    path = (
-        "/"
-        + "/".join(draw(st.lists(SEGMENT, max_size=4)))
-        + draw(st.sampled_from(["", "x.html", "a.asp", "/"]))
-    )
+    """A path and a query in which no reading finds anything odd."""
     query = draw(st.one_of(st.none(), QUERY))
-    return path.encode() + (b"" if query is None else b"?" + query)
+    return draw(paths).encode() + (b"" if query is None else b"?" + query)
 
 
 header_names = (

@@ -7,6 +7,7 @@ extension or file (soundness). Nothing is asserted about how the core gets there
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import assume, example, given, note
@@ -17,6 +18,7 @@ from tests.oracle.model import SERVERS, World, origin_form, read, worlds
 from tests.oracle.pages import SEVERED, UNKNOWN, pages
 from tests.oracle.spellings import OPERATORS, Resource, compose, reaching
 from tests.policies import guard, request
+from tests.property.requests import DEVICE
 
 PAGES = sorted(set(pages()) & set(_core.codepages()))
 SERVER_NAMES = [*SERVERS, "any"]
@@ -26,6 +28,7 @@ GUARDED = (
     (b"/a/null.printer", Resource("extension", "printer")),
     (b"/scripts/root.exe", Resource("segment", "root.exe")),
     (b"/scripts/../../winnt/system32/cmd.exe", Resource("segment", "cmd.exe")),
+    (b"/iisadmpwd/aexp.htm", Resource("folder", "iisadmpwd")),
     (b"/msadc/sensepost.exe", Resource("segment", "sensepost.exe")),
 )
 
@@ -214,12 +217,36 @@ PLAIN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-
 
 @given(st.lists(PLAIN, min_size=1, max_size=5), servers, page_numbers)
 def test_a_plain_path_has_one_reading(segments: list[str], server: str, page: int) -> None:
-    devices = re.compile(r"(?i)(aux|con|nul|prn|clock\$|com\d|lpt\d)$")
-    assume(not any(devices.match(one) for one in segments))
-    path = ("/" + "/".join(segments) + ".html").encode()
+    text = "/" + "/".join(segments) + ".html"
+    assume(not DEVICE.search(text))
+    path = text.encode()
     (reading,) = _core.readings(path, server, [page])
     assert reading[0] == path.lower() and not reading[3]
     assert guard(server, page).judge(request(path)) is None
+
+
+TAILS = (b"", b"/", b".html", b"/index.html", b"/a.asp", b"-2.pdf")
+
+
+@cache
+def letters(page: int) -> str:
+    """The letters above ASCII that a page holds."""
+    text = ""
+    for lead in range(0x80, 0x100):
+        for trail in range(0x40, 0xFF) if lead in pages()[page].leads else (None,):
+            raw = bytes([lead] if trail is None else [lead, trail])
+            text += pages()[page].character(raw)
+    return "".join(sorted({character for character in text if character.isalpha()}))
+
+
+@given(st.data(), page_numbers, servers)
+def test_utf8_names_pass(data: st.DataObject, page: int, server: str) -> None:
+    """A name in the site's own language, as browsers write it, on every server."""
+    name = data.draw(st.text(letters(page) + "abcdefghij", min_size=1, max_size=10), label="name")
+    tail = data.draw(st.sampled_from(TAILS), label="tail")
+    path = b"/" + b"".join(b"%%%02X" % byte for byte in name.encode()) + tail
+    verdict = guard(server, page).judge(request(path))
+    assert verdict is None, (path, _core.reasons()[verdict[0]][0])
 
 
 def japanese(text: str) -> bool:
@@ -240,12 +267,26 @@ KANJI = st.text(
 ).filter(japanese)
 
 
-@given(KANJI, st.sampled_from(["cp932", "utf-8"]), st.sampled_from(["iis4", "iis5", "iis5.1", "iis6", "any"]))
-@example("表示ソース能力", "cp932", "iis5")
-@example("表", "utf-8", "iis5")
-@example("ポスト", "cp932", "iis5")
-def test_japanese_names_pass(name: str, encoding: str, server: str) -> None:
-    """Promise 2: 表 is 95 5C, ポ is 83 7C; neither is a backslash or a pipe on a Japanese server."""
-    path = b"/" + b"".join(b"%%%02X" % byte for byte in name.encode(encoding)) + b"/index.html"
-    verdict = guard(server, 932).judge(request(path))
+@given(
+    KANJI,
+    st.sampled_from(["cp932", "utf-8"]),
+    st.sampled_from(TAILS),
+    servers,
+    st.sampled_from([(932,), (1252, 932)]),
+)
+@example("表示ソース能力", "cp932", b".html", "iis5", (932,))
+@example("表", "utf-8", b"/", "iis5", (932,))
+@example("ポスト", "cp932", b"", "iis5", (932,))
+@example("会計", "utf-8", b"", "iis10", (1252, 932))
+def test_japanese_names_pass(
+    name: str, encoding: str, tail: bytes, server: str, codepages: tuple[int, ...]
+) -> None:
+    """Promise 2: 表 is 95 5C, ポ is 83 7C; neither is a backslash or a pipe on a Japanese server.
+
+    Shift_JIS names are for a site with that page alone: 禁価 is 8B D6 89 BF, whose middle is UTF-8 for a
+    character that page 1252 takes for a colon.
+    """
+    assume(encoding == "utf-8" or codepages == (932,))
+    path = b"/" + b"".join(b"%%%02X" % byte for byte in name.encode(encoding)) + tail
+    verdict = guard(server, *codepages).judge(request(path))
     assert verdict is None, (path, _core.reasons()[verdict[0]][0])

@@ -1,4 +1,4 @@
-"""Does any input make the core raise? No bytes of either side may; the entry points are those of tests/fuzz."""
+"""Does any input make the core raise? No bytes of either side may. The entry points are tests/fuzz."""
 
 import pytest
 from hypothesis import given

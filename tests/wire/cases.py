@@ -16,6 +16,7 @@ wait             seconds that pass after the client's bytes, before `Session.exp
 commands         the commands when the bytes come whole (WAIT left out)
 requests         what the origin gets, each whole; [] when nothing may arrive
 statuses         the status lines that the client gets, in order
+answer           all that the client gets, byte for byte
 reason           the reason of the first refusal
 detected         the reason of what was only detected
 closed, pinned, retired
@@ -57,6 +58,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     commands: list[str] | None = None
     requests: tuple[bytes, ...] | None = None
     statuses: list[int] | None = None
+    answer: bytes | None = None
     reason: str | None = None
     detected: str | None = None
     closed: bool | None = None
@@ -74,7 +76,7 @@ def bytes_of(text: str) -> bytes:
 
 def cases_of(path: Path) -> Iterator[Case]:
     for row in tomllib.loads(path.read_text("utf-8"))["case"]:
-        for key in ("client", "then", "tunnel"):
+        for key in ("client", "then", "tunnel", "answer"):
             if key in row:
                 row[key] = bytes_of(row[key])
         for key in ("origin", "requests"):

@@ -44,6 +44,8 @@ def compare(case: Case, said: Transcript) -> None:
         assert said.requests == list(case.requests)
     if case.statuses is not None:
         assert statuses(said.client) == case.statuses
+    if case.answer is not None:
+        assert said.client == case.answer
     assert (said.reasons[0] if said.reasons else None) == case.reason
     assert (said.detected[0] if said.detected else None) == case.detected
     if case.closed is not None:

@@ -136,3 +136,35 @@ impl Counters<'_> {
         self.add(EVENTS_DROPPED, 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{FILTER, LAYOUT, REQUEST, WORDS};
+
+    #[test]
+    fn regions_follow_each_other_and_fill_a_slot() {
+        let end = LAYOUT.iter().fold(0, |at, (name, start, words)| {
+            assert_eq!(at, *start, "{name}");
+            at + words
+        });
+        assert_eq!(end, WORDS);
+    }
+
+    #[test]
+    fn a_bucket_holds_what_its_bound_says() {
+        for scale in [FILTER, REQUEST] {
+            let bounds = scale.bounds();
+            for nanoseconds in
+                [0u64, 1, 256, 257, 512, 513, 1_000_000, 1_048_576, 1_048_577, 60_000_000_000, u64::MAX]
+            {
+                let bucket = scale.bucket(nanoseconds);
+                let seconds = nanoseconds as f64 / 1e9;
+                assert!(
+                    bounds.get(bucket).is_none_or(|bound| seconds <= *bound),
+                    "{nanoseconds} in {bucket}"
+                );
+                assert!(bucket == 0 || seconds > bounds[bucket - 1], "{nanoseconds} in {bucket}");
+            }
+        }
+    }
+}

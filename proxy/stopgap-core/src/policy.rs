@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::http1::framing::{Framing, Length, tokens};
 use crate::http1::head::{Bounds, Head};
 use crate::iis::codepage;
-use crate::iis::readings::Readings;
+use crate::iis::readings::{Name, Readings};
 use crate::iis::table::{CodePage, ServerTable};
 use crate::rules::spec::{BodyMode, Mode, RawBytes, SiteSpec, Spec};
 use crate::rules::{Scratch, SiteRules, Subject};
@@ -190,6 +190,9 @@ impl Policy {
                 offset: found.offset,
             });
         }
+        if scratch.left_readings_out() {
+            return Some(Verdict::new(Reason::TooManyReadings, head.target.start as usize));
+        }
         if let Some(verdict) = site.crowded(readings) {
             return Some(verdict);
         }
@@ -261,7 +264,10 @@ impl Site {
             table: self.table,
             pages: &self.pages,
             client: request.client,
-            body: request.body,
+            // No body at all is an empty one; a body that has not come is not known yet.
+            body: request
+                .body
+                .or(matches!(request.framing.length, Length::None | Length::Exact(0)).then_some(b"")),
             body_length: request.body.map_or(declared, |body| declared.max(body.len() as u64)),
         }
     }
@@ -301,9 +307,12 @@ impl Site {
                 return at(Reason::TooManySegments, 0);
             }
             if view.path.len() > self.limits.segment {
-                let long =
-                    view.names.iter().find(|name| (name.end - name.start) as usize > self.limits.segment);
-                if let Some(name) = long {
+                // Characters, as the file system counts: a reading is in UTF-8.
+                let characters = |name: &Name| {
+                    let name = view.path.get(name.start as usize..name.end as usize).unwrap_or(&[]);
+                    name.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+                };
+                if let Some(name) = view.names.iter().find(|name| characters(name) > self.limits.segment) {
                     return at(Reason::SegmentTooLong, name.start);
                 }
             }

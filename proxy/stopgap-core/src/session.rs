@@ -10,6 +10,8 @@
 mod refuse;
 mod request;
 mod response;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -2,8 +2,9 @@
 
 The standard library's HTTP server on a loopback address or a Unix socket, a few threads at most. Reading is
 GET; what changes something is POST, and only from this machine. A web page must not reach it through the
-browser of an operator: a Host that is a name other than `localhost` is refused (DNS rebinding needs a
-name), and so is a POST that carries `Origin`. One request a connection; bodies are not read.
+browser of an operator: on a TCP address a Host that is a name other than `localhost` is refused (DNS
+rebinding needs a name), and so is a POST that carries `Origin`. One request a connection; bodies are not
+read.
 """
 
 import ipaddress
@@ -133,7 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, method: str) -> Reply:
         path = self.path.partition("?")[0]
-        if not host_allowed(self.headers.get_all("Host", []), self.server.names):
+        local = isinstance(self.client_address, str)
+        if not local and not host_allowed(self.headers.get_all("Host", []), self.server.names):
             return _text(421, "this Host is not served here; ask by IP address or localhost")
         if path not in ROUTES:
             return _text(404, f"nothing here; there is {' '.join(ROUTES)}")
@@ -142,16 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
             return _text(405, f"{path} takes {wanted} only")
         if method == "POST" and "Origin" in self.headers:
             return _text(403, "a web page may not do this")
-        if method == "POST" and not self._near():
+        if method == "POST" and not local and not ipaddress.ip_address(self.client_address[0]).is_loopback:
             return _text(403, "only this machine may do this; use `stopgap reload` or `stopgap drain` on it")
         server = self.server
         return route(Asked(server.source, server.metrics, self.headers.get("Accept", "")))
-
-    def _near(self) -> bool:
-        """Whether the client is on this machine: a Unix socket has no client address."""
-        return (
-            isinstance(self.client_address, str) or ipaddress.ip_address(self.client_address[0]).is_loopback
-        )
 
     def _answer(self, reply: Reply) -> None:
         self.send_response(reply.status)

@@ -66,7 +66,7 @@ class Status(msgspec.Struct, frozen=True):
     loaded_unix: float
     """When the rules in use were loaded."""
     state: str
-    """starting, ready, reloading, draining"""
+    """starting, ready, draining"""
     ready: bool
     ruleset: str
     listen: tuple[str, ...]

@@ -72,7 +72,7 @@ def told(run: Callable[[], Any]) -> int:
         return 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "stopgap"
-        click.echo(f"{path}: {error.format_message()} See `{path} --help`.", err=True)
+        click.echo(f"{path}: {error.format_message().rstrip('.')}; see `{path} --help`", err=True)
         return error.exit_code
     except click.ClickException as error:
         click.echo(f"stopgap: {error.format_message()}", err=True)
@@ -82,7 +82,9 @@ def told(run: Callable[[], Any]) -> int:
     return code if isinstance(code, int) else 0
 
 
-@click.group(cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    name="stopgap", cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, "-V", "--version", message="stopgap %(version)s")
 def main() -> None:
     """Stand before a web server that cannot be patched: read each request in every way that server might,

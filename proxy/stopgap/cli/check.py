@@ -13,7 +13,9 @@ from rich.text import Text
 
 from stopgap import _core, config
 from stopgap.cli.terminal import FINDINGS, USAGE, console, wrong_input
-from stopgap.errors import InputError
+from stopgap.errors import ConfigError, InputError
+from stopgap.gate import tls
+from stopgap.gate.messages import Tls
 from stopgap.ruleset import lint, load, spec, vectors
 from stopgap.ruleset.model import Ruleset
 
@@ -23,7 +25,11 @@ from stopgap.ruleset.model import Ruleset
     "--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="The configuration to check."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
-@click.option("--dump", is_flag=True, help="Print the configuration with every default filled in, as JSON.")
+@click.option(
+    "--dump",
+    is_flag=True,
+    help="Print the configuration with every default, and what wakes each rule, as JSON.",
+)
 @click.option("-t", "alias", is_flag=True, hidden=True, help="As in nginx; check does nothing else anyway.")
 def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
     """Check configuration and rules, run all vectors, say what is in force."""
@@ -32,9 +38,10 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
         raise SystemExit(USAGE)
     try:
         read = config.load(file)
+        _certificates(read)
         ruleset = load.load(read)
         specification = spec.build(read, ruleset, spec.Registry())
-        spec.compiled(specification)
+        policy = spec.compiled(specification)
         problems = [*lint.lint(ruleset.rules), *map(str, vectors.run(ruleset.rules))]
     except InputError as error:
         wrong_input(error)
@@ -45,16 +52,27 @@ def check(file: str | None, quiet: bool, dump: bool, alias: bool) -> None:
         errors.print(Text(problem))
     out = console()
     if dump:
-        out.print(Text(dumped(read)))
+        out.print(Text(dumped(read, policy)))
     elif not quiet:
         _report(read, ruleset, specification, bool(problems))
     raise SystemExit(FINDINGS if problems else 0)
 
 
-def dumped(read: config.Config) -> str:
-    """The configuration with every default, as JSON."""
+def _certificates(read: config.Config) -> None:
+    """Raise what `serve` would raise of certificate and key."""
+    if read.tls is None:
+        return
+    try:
+        tls.context(Tls(certificate=read.tls.cert, key=read.tls.key))
+    except tls.TlsError as error:
+        raise ConfigError(f"{read.where('tls')}: tls: {error}") from None
+
+
+def dumped(read: config.Config, policy: _core.Policy) -> str:
+    """The configuration with every default, and what wakes each rule, as JSON."""
     data = msgspec.to_builtins(read)
     del data["document"]
+    data["rules"] = [{"id": rule, "woken_by": trigger} for rule, trigger in policy.cost()]
     return msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
 
 
@@ -76,16 +94,20 @@ def _report(read: config.Config, ruleset: Ruleset, specification: spec.Spec, wro
         out.print(Text(f"{label}fails closed: a request that cannot be judged is refused (internal-error)"))
         if not packs:
             out.print(
-                Text(f"{label}no rule is active; only ambiguous and malformed requests are refused", "yellow")
+                Text(
+                    f"{label}no rule is active; only limits, ambiguous and malformed requests are refused",
+                    "yellow",
+                )
             )
     count = sum(len(rule.block) + len(rule.passes) for rule in ruleset.rules)
-    summary = f"{read.document.file}: {len(read.sites)} sites, {len(ruleset.rules)} rules, {count} vectors"
+    sites = f"{len(read.sites)} site{'s' if len(read.sites) > 1 else ''}"
+    summary = f"{read.document.file}: {sites}, {len(ruleset.rules)} rules, {count} vectors"
     fate = ("not fine", "bold red") if wrong else ("fine", "bold green")
     out.print(Text.assemble(f"{summary}, ruleset {specification.version}: ", fate))
 
 
 MODES = {
-    "block": "mode block: what is denied, ambiguous or malformed is refused and never reaches the origin",
+    "block": "mode block: what is denied, ambiguous or malformed is refused and goes no further",
     "detect": "mode detect: what is denied or ambiguous is judged, counted, logged, AND FORWARDED",
 }
 

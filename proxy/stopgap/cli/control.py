@@ -20,6 +20,8 @@ from stopgap.tomlfile import parse
 ADMIN = "127.0.0.1:9901"
 SECONDS = 100.0
 """Longest wait for an answer; a reload of many rules takes a while."""
+WIDTH = 200
+"""Columns that a table may take where there is no terminal."""
 
 admin_option = click.option(
     "--admin", default=ADMIN, envvar="STOPGAP_ADMIN", metavar="ADDRESS", help=f"Of the gate. [{ADMIN}]"
@@ -85,6 +87,8 @@ def _asked(admin: str, method: str, path: str) -> Any:
 
 def _show(told: dict[str, Any]) -> None:
     out = console()
+    if not out.is_terminal:
+        out.width = WIDTH
     colour = "green" if told["ready"] else "yellow"
     uptime = int(told["uptime_seconds"])
     out.print(

@@ -8,6 +8,7 @@ before anything was served.
 
 import contextlib
 import functools
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from stopgap.gate.supervisor import Supervisor
 
 LISTEN = "127.0.0.1:8080"
 DEMO = {"server": "iis5", "codepage": [932, 1252]}
-WORM = "N" * 224 + "%u9090%u6858%ucbd3%u7801=a"
+WORM = "N" * 32 + "%u9090%u6858%ucbd3%u7801=a"
 
 
 @click.command(short_help="Serve before an origin, or before a pretend one with --demo.")
@@ -56,10 +57,10 @@ def serve(file: str | None, demo: bool, tls_cert: str | None, tls_key: str | Non
     --server, --codepage, --mode and --rules replace those of every site; --origin replaces the origins of a
     file with one site. HUP reloads, TERM drains, a second TERM or INT ends at once.
     """
+    _open_standard_streams()
     try:
-        flags = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value
-        }
+        flags = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+        flags = {key: value for key, value in flags.items() if value is not None and value != []}
         flags |= _tls(tls_cert, tls_key)
         if demo and (file or flags.get("origins")):
             raise ConfigError("--demo: brings its own origin; leave out --origin and --config")
@@ -75,6 +76,15 @@ def serve(file: str | None, demo: bool, tls_cert: str | None, tls_key: str | Non
         click.echo(f"stopgap: {error}", err=True)
         code = NOT_STARTED
     raise SystemExit(code)
+
+
+def _open_standard_streams() -> None:
+    """Started without standard streams: no socket may get their numbers, or events would go to a client."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _run(supervisor: Supervisor, demo: bool) -> int:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import fields
+
 from stopgap import _core
-from stopgap.config.model import Address, Tls, TlsText
+from stopgap.config.model import Address, SiteText, Tls, TlsText
 from stopgap.errors import ConfigError, nearest
 from stopgap.tomlfile import Document, KeyPath
 
@@ -22,6 +24,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 FLAGS = {"origins": "origin", "raw_bytes": "raw-bytes"}
 """Flags that are not called as the key of the file is."""
+
+SITE_KEYS = frozenset(field.encode_name for field in fields(SiteText))
 
 
 class At:
@@ -33,14 +37,17 @@ class At:
     def __truediv__(self, step: str | int) -> "At":
         return At(self.document, (*self.path, step))
 
+    @property
+    def key(self) -> str:
+        """The key, such as `site.limits.target`."""
+        return ".".join(step for step in self.path if isinstance(step, str))
+
     def wrong(self, text: str) -> ConfigError:
         """The error `file:line: key: text`, or `--flag: text`."""
-        steps = [step for step in self.path if isinstance(step, str)]
-        key = ".".join(steps)
         if not self.document.file:
-            flag = "-".join(step for step in steps if step != "site")
+            flag = self.key.removeprefix("site.").replace(".", "-")
             return ConfigError(f"--{FLAGS.get(flag, flag)}: {text}")
-        return ConfigError(f"{self.document.where(self.path)}: {key}: {text}")
+        return ConfigError(f"{self.document.where(self.path)}: {self.key}: {text}")
 
 
 def origins(values: Sequence[str], at: At) -> tuple[Address, ...]:
@@ -138,8 +145,11 @@ def deadlines(given: Mapping[str, Any], at: At) -> dict[str, float]:
 
 def _known(given: Mapping[str, Any], defaults: Mapping[str, Any], at: At) -> None:
     for key in given:
-        if key not in defaults:
-            raise (at / key).wrong(f"unknown key{nearest(key, defaults)}")
+        if key in defaults:
+            continue
+        if key in SITE_KEYS:
+            raise (at / key).wrong(f"belongs to the site; write it above [{at.key}]")
+        raise (at / key).wrong(f"unknown key{nearest(key, defaults)}")
 
 
 def tls(text: TlsText, at: At) -> Tls:

@@ -10,6 +10,7 @@ one with the same id whose count says how many more there were.
 """
 
 import datetime
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from stopgap import _core
 from stopgap.gate.messages import EventLine
 
+ECS = "8.17.0"
 LONGEST = 4096
 """Bytes of the longest line, line feed not counted."""
 TARGET = 1600
@@ -26,6 +28,7 @@ NAME = 128
 TITLE = 80
 """Characters of a title or name of the operator's (any script)."""
 
+_PORT = re.compile(r":\d+$")
 _SAFE = frozenset(range(0x20, 0x7F)) - {0x5C}
 _PIECES = [
     (text, len(msgspec.json.encode(text)) - 2)
@@ -84,6 +87,7 @@ class Event(
     """One line. What is empty is left out."""
 
     timestamp: str
+    ecs_version: str
     event_id: str
     event_kind: str
     event_category: tuple[str, ...]
@@ -109,7 +113,6 @@ class Event(
     agent: str = ""
     event_start: str = ""
     event_end: str = ""
-    ecs_version: str = "8.17.0"
 
 
 def event(line: EventLine, now: float, known: Known) -> Event:
@@ -122,6 +125,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
     begun, ended = stamp(now - first / 1000), stamp(now - last / 1000)
     return Event(
         timestamp=ended,
+        ecs_version=ECS,
         event_id=f"{number:016x}",
         event_kind=_KIND.get(tier, "event"),
         event_category=("web",),
@@ -143,7 +147,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         method=shown(method.encode(), NAME),
         target=shown(target, TARGET),
         target_length=target_length,
-        host=shown(host.encode(), NAME),
+        host=shown(_PORT.sub("", host).encode(), NAME),
         status=status if action == "refused" else 0,
         agent=shown(agent, AGENT),
         client=client,

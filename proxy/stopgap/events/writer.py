@@ -18,6 +18,7 @@ import msgspec
 from stopgap.events import schema
 from stopgap.gate.messages import EventLine
 
+STDOUT = 1
 QUEUE = 10_000
 """Events that wait to be written."""
 RECENT = 256
@@ -46,6 +47,7 @@ class Writer:
         self._reopen = False
         self._told = 0
         self._torn = False
+        self._complained = -REPORT
         self._tokens, self._refilled = BURST, time.monotonic()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
@@ -82,6 +84,10 @@ class Writer:
             self._closing = True
             self._wake.notify()
         self._thread.join(seconds)
+        if self._queue:
+            _say(f"{len(self._queue)} events were not written: nobody reads them fast enough")
+        if self.target != "-" and self._fd is not None and not self._thread.is_alive():
+            os.close(self._fd)
 
     def _allowed(self) -> bool:
         """One more line within the pace?"""
@@ -118,30 +124,35 @@ class Writer:
             "event.reason": "Events came faster than they could be written.",
             "stopgap.count": lost,
         }
-        self._write([msgspec.json.encode(line)])
+        self._write([msgspec.json.encode(line)], counted=False)
 
-    def _write(self, lines: Iterable[bytes]) -> None:
+    def _write(self, lines: Iterable[bytes], counted: bool = True) -> None:
         for line in lines:
-            if self._fd is None:
-                self.dropped += 1
-                continue
-            try:
-                self._put_out(b"\n" * self._torn + line + b"\n")
-                self.written += 1
-            except BrokenPipeError:
-                self._fd = None
-                self.dropped += 1
-                _say("the reader of standard output is gone; events are dropped from here on")
-            except OSError as error:
-                self.dropped += 1
-                if self.dropped == self._told + 1:
-                    _say(f"events cannot be written: {error.strerror}")
+            done = self._fd is not None and self._try(line)
+            if counted:
+                self.written += done
+                self.dropped += not done
+
+    def _try(self, line: bytes) -> bool:
+        """Write one line; False, and a complaint once a minute, when that cannot be done."""
+        try:
+            self._put_out(b"\n" * self._torn + line + b"\n")
+        except BrokenPipeError:
+            self._fd = None
+            _say("the reader of standard output is gone; events are dropped from here on")
+            return False
+        except OSError as error:
+            if time.monotonic() - self._complained >= REPORT:
+                self._complained = time.monotonic()
+                _say(f"events cannot be written: {error.strerror}")
+            return False
+        return True
 
     def _put_out(self, data: bytes) -> None:
         """Write all of it; `_torn` tells whether the last line was left unfinished."""
         rest = memoryview(data)
         while rest:
-            count = os.write(self._fd if self._fd is not None else 1, rest)
+            count = os.write(self._fd if self._fd is not None else STDOUT, rest)
             self._torn = count < len(rest)
             rest = rest[count:]
 
@@ -160,7 +171,7 @@ class Writer:
 
 def _open(target: str) -> int | None:
     if target == "-":
-        return sys.stdout.fileno()
+        return STDOUT
     return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 

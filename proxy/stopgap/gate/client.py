@@ -2,8 +2,9 @@
 
 One `Client` is one client connection and one `Session`. The way of almost every request is the
 first branch of `data_received` (a whole request, an idle origin connection) and the first branch of
-`Upstream.data_received` (the whole answer); all else is in the tables below it. `flags` says what is
-unusual about a connection: as long as it is 0, the end of an exchange needs no second look.
+`Upstream.data_received` (the whole answer), that of an attack the second; all else is in the table
+at the end. `flags` says what is unusual about a connection: as long as it is 0, the end of an
+exchange needs no second look.
 
 Back-pressure: whichever side cannot take more stops the reading of the other (`ORIGIN_FULL`,
 `CLOGGED`). Only the client's reading has several reasons to stop; `HELD` is their union.
@@ -139,6 +140,8 @@ class Client(asyncio.Protocol):
             self.request = payload
             self.upstream = upstream
             upstream.attach(self, payload)
+        elif command == ANSWER:
+            self.write(payload)
         else:
             self._perform(command, payload)
 
@@ -294,9 +297,10 @@ class Client(asyncio.Protocol):
         if base == TUNNEL:
             self.flags |= TUNNELLED
         elif base in _OVER:
-            self._finish(base, command)
+            self.finish(base, command)
 
-    def _finish(self, base: int, command: int) -> None:
+    def finish(self, base: int, command: int) -> None:
+        """The answer is written: `base` (FINISH, RETIRE, PIN) says what becomes of the connection."""
         flags = self.flags
         upstream = self.upstream
         if upstream is None or base == RETIRE or flags & (PUMPING | OPENED):
@@ -348,14 +352,17 @@ class Client(asyncio.Protocol):
 
     def origin_lost(self, upstream: "Upstream") -> None:
         """The origin closed; a connection that had only been idle too long is tried once again."""
-        if upstream is self.pinned and self.upstream is None:
-            self.transport.close()
-            return
-        stale = upstream.reused and upstream is not self.pinned and self.request is not self.retried
+        idle = self.upstream is None
         self.upstream = None
-        if stale and self.session.retriable:
+        if upstream is self.pinned:
+            self.pinned = None
+            self.flags &= ~PINNED
+        elif upstream.reused and self.request is not self.retried and self.session.retriable:
             self.retried = self.request
             self._enqueue(first=True)
+            return
+        if idle:
+            self.transport.close()
             return
         command, payload = self.session.lost()
         if command & COMMAND == CLOSE or payload.startswith(b"HTTP/"):

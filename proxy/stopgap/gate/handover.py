@@ -28,6 +28,8 @@ class Handover(msgspec.Struct, frozen=True):
     config: Config
     ruleset: Ruleset
     activate: Activate
+    warnings: tuple[str, ...]
+    """What is not wrong but worth a line, such as an exception that has run out."""
 
     @property
     def drain(self) -> float:
@@ -48,11 +50,16 @@ class Counters(msgspec.Struct, frozen=True):
     origins: dict[str, int]
 
 
-def prepare(read: Callable[[], Config], counters: Counters) -> Handover:
-    """Read, check and compile. `read` gives the configuration. Raises `InputError`."""
+def prepare(
+    read: Callable[[], Config], counters: Counters, advance: Callable[[], None] = lambda: None
+) -> Handover:
+    """Read, check and compile. `read` gives the configuration; `advance` is called after each vector.
+
+    Raises `InputError`.
+    """
     config = read()
     ruleset = load.load(config)
-    failures = vectors.run(ruleset.rules)
+    failures = vectors.run(ruleset.rules, advance)
     if failures:
         raise RuleError(*map(str, failures))
     built = spec.build(config, ruleset, counters.registry)
@@ -64,7 +71,7 @@ def prepare(read: Callable[[], Config], counters: Counters) -> Handover:
         drain=max(site.deadlines["drain"] for site in config.sites),
     )
     activate = Activate(version=built.version, spec=built.json, sites=sites, settings=settings)
-    return Handover(config=config, ruleset=ruleset, activate=activate)
+    return Handover(config=config, ruleset=ruleset, activate=activate, warnings=built.warnings)
 
 
 def unchangeable(old: Config, new: Config) -> list[str]:

@@ -42,6 +42,7 @@ SERVING = "serving"
 LEAVING = "leaving"
 ENDED = "ended"
 
+STDERR = 2
 COMMAND = (sys.executable, "-P", "-m", "stopgap.gate.worker")
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 15.0
@@ -50,7 +51,7 @@ STEADY = 30.0
 """A worker that lived so many seconds was well started."""
 SILENCE = 30.0
 """Seconds without an answer to a ping (or without a first policy) after which a worker is killed."""
-PING = 2.0
+PING = 1.0
 STALL = 2.0
 """When the supervisor itself stood still for longer, its workers are not blamed for that time."""
 CHUNK = 1 << 18
@@ -107,7 +108,7 @@ class Keeper:
             self._process = subprocess.Popen(  # noqa: S603 (our own module)
                 [*self._command, msgspec.json.encode(start).decode()],
                 stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=STDERR,
                 pass_fds=[start.control, self._board, *(listener.fd for listener in self._listen)],
                 process_group=0,
             )
@@ -141,6 +142,13 @@ class Keeper:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
+
+    def close(self) -> None:
+        """Kill what is left of the process and close its control socket."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._drop()
 
     def ready(self, mask: int) -> None:
         """The control socket can be read or written."""

@@ -70,15 +70,15 @@ def _site(site: Site, rules: int, workers: list[Keeper]) -> told.Site:
         body=site.body,
         rules=rules,
         exceptions=len(site.exceptions),
-        origins=tuple(_origin(url, states) for url, states in seen.items()),
+        origins=tuple(origin(url, states) for url, states in seen.items()),
     )
 
 
-def _origin(url: str, states: list[OriginState]) -> told.Origin:
-    """Up unless every worker that knows it says otherwise."""
+def origin(url: str, states: list[OriginState]) -> told.Origin:
+    """Up unless the last connection that each worker tried has failed."""
     return told.Origin(
         url=url,
-        up=not states or any(state.up for state in states),
+        up=not states or any(not state.error for state in states),
         busy=sum(state.busy for state in states),
         idle=sum(state.idle for state in states),
         pinned=sum(state.pinned for state in states),

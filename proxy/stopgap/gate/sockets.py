@@ -7,6 +7,7 @@ programs of one user may share a port that way unnoticed, each address is first 
 of opening an address that they cover, and are then shared by all workers.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -39,22 +40,24 @@ def listeners(addresses: Sequence[Address], workers: int) -> list[list[socket.so
 
     Port 0 takes a free port, the same for all workers. Raises `StartError`.
     """
-    given = _inherited()
     rows: list[list[socket.socket]] = [[] for _ in range(workers)]
-    for address in addresses:
-        if address.path:
-            raise StartError(
-                f"cannot listen on {address}: clients come over TCP; only admin may be a Unix socket"
-            )
-        shared = next((sock for sock in given if bound(sock) == address), None)
-        chosen = address if shared else _probe(address)
-        for row in rows:
-            sock = shared.dup() if shared else _listen(chosen, reuse_port=True)
-            sock.setblocking(False)
-            sock.set_inheritable(True)
-            row.append(sock)
-    for sock in given:
-        sock.close()
+    with contextlib.ExitStack() as undo:
+        given = [undo.enter_context(sock) for sock in _inherited()]
+        opened = undo.enter_context(contextlib.ExitStack())
+        for address in addresses:
+            if address.path:
+                raise StartError(
+                    f"cannot listen on {address}: clients come over TCP; only admin may be a Unix socket"
+                )
+            shared = next((sock for sock in given if bound(sock) == address), None)
+            chosen = address if shared else _probe(address)
+            for row in rows:
+                sock = shared.dup() if shared else _listen(chosen, reuse_port=True)
+                opened.enter_context(sock)
+                sock.setblocking(False)
+                sock.set_inheritable(True)
+                row.append(sock)
+        opened.pop_all()
     return rows
 
 

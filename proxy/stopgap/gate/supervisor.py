@@ -18,14 +18,12 @@ import concurrent.futures
 import contextlib
 import mmap
 import os
-import queue
 import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 import msgspec
 
@@ -38,6 +36,7 @@ from stopgap.errors import InputError
 from stopgap.events.schema import Event, stamp
 from stopgap.events.writer import Writer
 from stopgap.gate import keeper, notify, sockets
+from stopgap.gate.bell import Bell
 from stopgap.gate.handover import Counters, Handover, prepare, unchangeable
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
@@ -53,20 +52,8 @@ GRACE = 2.0
 """Seconds beyond the drain that a worker gets before it is killed."""
 TRIES = 3
 """So often may a worker die before the first policy was ever in use."""
-ANSWER_SECONDS = 90.0
-"""Longest wait of a question for its answer."""
 INTERRUPTED = 130
 """Exit code when INT came before anything was served."""
-SIGNALS = (
-    signal.SIGHUP,
-    signal.SIGTERM,
-    signal.SIGQUIT,
-    signal.SIGINT,
-    signal.SIGUSR1,
-    signal.SIGCHLD,
-)
-
-Question = tuple[str, "concurrent.futures.Future[told.Answer]"]
 
 
 class Change(msgspec.Struct):
@@ -88,40 +75,46 @@ class Supervisor:
         """
         self._read = read
         self._counters = Counters(registry=Registry(), origins={})
-        self.handover = prepare(read, self._counters)
+        self._beat, self._beaten = notify.watchdog_seconds(), 0.0
+        self.handover = prepare(read, self._counters, self._pulse)
         self.state = "starting"
         self.reload = _reloaded("")
         self.reloads = 0
         self.started = self.loaded = time.time()
         config = self.handover.config
-        self._rows = sockets.listeners(config.listen, config.workers)
-        self.listen = tuple(str(sockets.bound(sock)) for sock in self._rows[0])
-        door = sockets.listener(config.admin) if config.admin else None
-        self.admin = str(sockets.bound(door)) if door else ""
-        try:
-            self.writer = Writer(config.log, self.handover.known())
-        except OSError as error:
-            raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
-        self._selector = selectors.DefaultSelector()
-        memory = os.memfd_create("stopgap-board")
+        with contextlib.ExitStack() as opened:
+            self._rows = sockets.listeners(config.listen, config.workers)
+            for row in self._rows:
+                for sock in row:
+                    opened.enter_context(sock)
+            door = opened.enter_context(sockets.listener(config.admin)) if config.admin else None
+            try:
+                self.writer = Writer(config.log, self.handover.known())
+            except OSError as error:
+                raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
+            self._bell = opened.enter_context(contextlib.closing(Bell()))
+            self._selector = opened.enter_context(selectors.DefaultSelector())
+            memory = os.memfd_create("stopgap-board")
+            opened.callback(os.close, memory)
+            self._opened = opened.pop_all()
         os.ftruncate(memory, config.workers * _core.BOARD_WORDS * 8)
         self.board = Board(memoryview(mmap.mmap(memory, 0)).cast("Q"), config.workers)
+        self.listen = tuple(str(sockets.bound(sock)) for sock in self._rows[0])
+        self.admin = str(sockets.bound(door)) if door else ""
         self.keepers = [
             Keeper(index, _listeners(row, config), memory, self._selector, self._took, command)
             for index, row in enumerate(self._rows)
         ]
         metrics = Metrics(self.board, self._counters, lambda: self.status)
         self._server = AdminServer(door, self, metrics) if door else None
-        self._bell, self._ring = socket.socketpair()
-        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._asked: list[concurrent.futures.Future[told.Answer]] = []
+        self._answering: list[concurrent.futures.Future[told.Answer]] = []
         self._change: Change | None = None
         self._again = False
         self._deadline = 0.0
         self._end: int | None = None
         self._interrupted = False
         self._failure = ""
-        self._beat, self._beaten = notify.watchdog_seconds(), 0.0
         self.status: told.Status = snapshot(self)
 
     @property
@@ -135,24 +128,15 @@ class Supervisor:
 
     def ask(self, verb: str) -> told.Answer:
         """`reload` or `drain`, from another thread; waits for the answer."""
-        future: concurrent.futures.Future[told.Answer] = concurrent.futures.Future()
-        self._questions.put((verb, future))
-        with contextlib.suppress(BlockingIOError):
-            self._ring.send(b"\0")
-        try:
-            return future.result(ANSWER_SECONDS)
-        except TimeoutError:
-            return told.Answer(False, f"the supervisor gave no answer within {ANSWER_SECONDS:.0f} s")
+        return self._bell.ask(verb)
 
     def run(self, ready: Callable[[], None]) -> int:
         """Serve until told to stop; the exit code. `ready` is called once, when all workers serve.
 
         To be called in the main thread. Raises `StartError` when the workers cannot start.
         """
-        for end in (self._bell, self._ring):
-            end.setblocking(False)
-        before = {number: signal.signal(number, _noted) for number in SIGNALS}
-        wakeup = signal.set_wakeup_fd(self._ring.fileno(), warn_on_full_buffer=False)
+        _warn(self.handover)
+        self._bell.listen()
         self._selector.register(self._bell, selectors.EVENT_READ, self._hear)
         self.writer.start()
         if self._server is not None:
@@ -167,9 +151,6 @@ class Supervisor:
                 for key, mask in self._selector.select(TICK):
                     key.data(mask)
         finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
             self._close()
         if self._failure:
             raise StartError(self._failure)
@@ -178,22 +159,18 @@ class Supervisor:
     # What comes in
 
     def _hear(self, _: int) -> None:
-        """Signals (their numbers) and the bell of `ask` (zero) come as bytes."""
-        actions = {
+        """The bell rang."""
+        actions: dict[int, Callable[[], None]] = {
             signal.SIGHUP: self._begin_reload,
             signal.SIGTERM: self._stop,
             signal.SIGQUIT: self._stop,
             signal.SIGINT: self._stop_now,
             signal.SIGUSR1: self.writer.reopen,
-            0: self._answer_questions,
         }
-        for byte in self._bell.recv(4096):
-            if byte in actions:
-                actions[byte]()
-
-    def _answer_questions(self) -> None:
-        while not self._questions.empty():
-            verb, future = self._questions.get()
+        for number in self._bell.signals():
+            if number in actions:
+                actions[number]()
+        for verb, future in self._bell.questions():
             if self.state == "draining":
                 future.set_result(told.Answer(verb == "drain", "draining already"))
             elif verb == "drain":
@@ -228,6 +205,7 @@ class Supervisor:
         elif self._change is not None:
             self._abandon(f"worker {worker.index} cannot use the new policy: {error}")
         else:
+            _say(f"worker {worker.index} cannot use the policy and is started anew: {error}")
             worker.kill()
 
     # What time brings
@@ -252,10 +230,14 @@ class Supervisor:
             elif now > self._deadline:
                 for worker in self.keepers:
                     worker.kill()
-        if self._beat is not None and now - self._beaten >= self._beat:
-            self._beaten = now
-            notify.notify("WATCHDOG=1")
+        self._pulse()
         self.status = snapshot(self)
+
+    def _pulse(self) -> None:
+        """Tell systemd's watchdog that this process lives."""
+        if self._beat is not None and time.monotonic() - self._beaten >= self._beat:
+            self._beaten = time.monotonic()
+            notify.notify("WATCHDOG=1")
 
     def _died(self, worker: Keeper) -> None:
         self.board.settle(worker.index)
@@ -276,19 +258,20 @@ class Supervisor:
         self._again = self.state == "starting" or self._change is not None
         if self._again:
             return
+        self._answering, self._asked = self._asked, []
         notify.reloading()
         try:
-            fresh = prepare(self._read, self._counters)
+            fresh = prepare(self._read, self._counters, self._pulse)
             fixed = unchangeable(self.handover.config, fresh.config)
             if fixed:
                 raise InputError(*fixed)
         except InputError as error:
             self._reloaded(str(error))
             return
-        serving = {worker.index for worker in self.keepers if worker.state == keeper.SERVING}
-        self._change = Change(fresh, serving, time.monotonic() + RELOAD_SECONDS)
-        for index in serving:
-            self.keepers[index].send(fresh.activate)
+        living = self._living()
+        self._change = Change(fresh, {worker.index for worker in living}, time.monotonic() + RELOAD_SECONDS)
+        for worker in living:
+            worker.send(fresh.activate)
         self._finish_reload()
 
     def _finish_reload(self) -> None:
@@ -297,15 +280,19 @@ class Supervisor:
             self.handover, self._change = self._change.handover, None
             self.writer.known = self.handover.known()
             self.loaded = time.time()
+            _warn(self.handover)
             self._reloaded("")
 
     def _abandon(self, error: str) -> None:
         """One worker cannot: all go back to what they had."""
         self._change = None
-        for worker in self.keepers:
-            if worker.state == keeper.SERVING:
-                worker.send(self.handover.activate)
+        for worker in self._living():
+            worker.send(self.handover.activate)
         self._reloaded(error)
+
+    def _living(self) -> list[Keeper]:
+        """The workers that have a policy, or are about to."""
+        return [worker for worker in self.keepers if worker.state in (keeper.STARTING, keeper.SERVING)]
 
     def _reloaded(self, error: str) -> None:
         """A reload is over: tell it to whoever asked, and to the log."""
@@ -316,9 +303,9 @@ class Supervisor:
         text = error or f"reloaded: ruleset {self.handover.activate.version}, {rules} rules"
         _say(f"reload refused, nothing has changed: {error}" if error else text)
         notify.notify("READY=1", f"STATUS={text.splitlines()[0]}")
-        asked, self._asked = self._asked, []
-        for future in asked:
+        for future in self._answering:
             future.set_result(told.Answer(not error, text))
+        self._answering = []
         if self._again:
             self._begin_reload()
 
@@ -339,6 +326,7 @@ class Supervisor:
     def _leave(self, seconds: float) -> None:
         """Accept no more connections; workers finish within `seconds`."""
         self.state = "draining"
+        self._change = None
         self._deadline = time.monotonic() + seconds + GRACE
         notify.notify("STOPPING=1")
         for worker in self.keepers:
@@ -354,25 +342,27 @@ class Supervisor:
 
     def _close(self) -> None:
         for worker in self.keepers:
-            worker.kill()
+            worker.close()
         if self._server is not None:
             self._server.close()
         self.writer.close(2.0)
-        for future in self._asked:
+        for future in (*self._answering, *self._asked):
             future.set_result(told.Answer(False, "the gate has ended"))
+        self._opened.close()
 
 
 def _listeners(row: Sequence[socket.socket], config: Config) -> list[Listener]:
     return [Listener(fd=sock.fileno(), tls=config.tls is not None) for sock in row]
 
 
-def _noted(number: int, frame: FrameType | None) -> None:
-    """Signals are read from the wakeup descriptor; this only keeps them from their default action."""
-
-
 def _reloaded(error: str) -> told.Reload:
     now = time.time()
     return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)
+
+
+def _warn(handover: Handover) -> None:
+    for warning in handover.warnings:
+        _say(f"warning: {warning}")
 
 
 def _say(text: str) -> None:

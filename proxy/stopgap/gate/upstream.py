@@ -96,11 +96,13 @@ class Upstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         command, payload = self.respond(data)
         if command | LAST == _FINISH_LAST:
-            client = self.client
-            if client is None or client.flags or self.waiting:
-                self._settle(command, payload, data)
-                return
             self.reply(payload)
+            client = self.client
+            if client is None:
+                return
+            if client.flags or self.waiting:  # the write may just have clogged it
+                client.finish(FINISH, command)
+                return
             client.upstream = None
             self.client = None
             self.respond = _stray

@@ -9,6 +9,7 @@ longer in force.
 import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -64,10 +65,12 @@ def resolve(config: Config, index: int, rules: Sequence[Rule], today: datetime.d
         if not expired(exception, today):
             mode = _mode(exception, rule)
             when = rule.compat[mode] if rule and mode else None
-            in_force.append(
-                {"rule": exception.rule, "path": exception.path, "clients": exception.clients, "when": when}
-            )
-            reasons.append(f"{exception.reason} ({exception.owner})" if exception.owner else exception.reason)
+            why = f"{exception.reason} ({exception.owner})" if exception.owner else exception.reason
+            for path in _paths(exception.path, site):
+                in_force.append(
+                    {"rule": exception.rule, "path": path, "clients": exception.clients, "when": when}
+                )
+                reasons.append(why)
     if problems:
         raise ConfigError(*problems)
     return Resolved(exceptions=tuple(in_force), reasons=tuple(reasons), warnings=tuple(warnings))
@@ -96,6 +99,25 @@ def _problem(site: Site, exception: SiteException, rules: Mapping[str, Rule]) ->
 def _labelled(rule: Rule) -> tuple[str, ...]:
     """The reasons that a rule labels; () for every rule that matches by itself."""
     return tuple(rule.match["value"]) if rule.match.get("field") == "reason" else ()
+
+
+def _paths(path: str | None, site: Site) -> list[str | None]:
+    """The globs that cover `path` in every reading of its spellings.
+
+    A Japanese folder may come as UTF-8 or in the code page, and is read as Latin-1 besides; an exception must
+    hold in each reading in which the rule matches, or the request is refused for the reading it leaves out.
+    """
+    if path is None or path.isascii():
+        return [path]
+    globs: dict[str | None, None] = {path: None}
+    for encoding in ("utf-8", *(f"cp{page}" for page in site.codepages)):
+        try:
+            target = quote(path.encode(encoding), safe="/*")
+        except UnicodeEncodeError:
+            continue
+        readings = _core.readings(target.encode(), site.server, list(site.codepages))
+        globs |= {decoded.decode("utf-8", "replace"): None for decoded, *_ in readings}
+    return list(globs)
 
 
 def expired(exception: SiteException, today: datetime.date) -> bool:

@@ -169,11 +169,11 @@ def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document
 
 def _vectors(texts: Sequence[str], document: Document, path: KeyPath) -> tuple[Vector, ...]:
     """Each vector with its own line, found by its text at or below the line of the key."""
-    line = document.line(path)
+    line, last = document.span(path)
     found = []
     for text in texts:
         first = text.split("\n", 1)[0]
-        lines = range(line, len(document.lines) + 1)
+        lines = range(line, last + 1)
         line = next((number for number in lines if first in document.lines[number - 1]), line)
         found.append(Vector(text, line))
     return tuple(found)

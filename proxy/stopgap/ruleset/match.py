@@ -41,6 +41,9 @@ FIELDS: dict[str, frozenset[str]] = {
 PARAM_SIDES = {"name": TEXT | {"length", "run"}, "value": TEXT | {"length", "run"}}
 """`param = { name = ..., value = ... }` tests the name and the value of one and the same parameter."""
 
+DEEPEST = 64
+"""Steps from the top of a match table to its innermost one; the core reads no deeper JSON than twice that."""
+
 
 class MatchError(Exception):
     """A match table is wrong at `path` (from the table itself)."""
@@ -52,6 +55,8 @@ class MatchError(Exception):
 
 def compile_match(table: Mapping[str, Any], path: KeyPath = ()) -> Expr:
     """One match table -> its expression. Raises `MatchError`."""
+    if len(path) > DEEPEST:
+        raise MatchError(path[:1], "is nested too deeply")
     if not table:
         raise MatchError(path, "is empty and would match every request")
     if "reason" in table and (len(table) > 1 or path):

@@ -28,6 +28,7 @@ upgrade = ["WebSocket"]
 
 [site.limits]
 target = 5000
+body = 30_000_000
 
 [site.deadlines]
 head = 5
@@ -150,13 +151,13 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
         (
             "head = 5",
             "head = 0",
-            "stopgap.toml:20: site.deadlines.head: 0 is out of range; it must be more than 0",
+            "stopgap.toml:21: site.deadlines.head: 0 is out of range; it must be more than 0",
         ),
-        ("head = 5", "hed = 5", 'stopgap.toml:20: site.deadlines.hed: unknown key; did you mean "head"?'),
+        ("head = 5", "hed = 5", 'stopgap.toml:21: site.deadlines.hed: unknown key; did you mean "head"?'),
         (
             "head = 5",
             "head = true",
-            "stopgap.toml:20: site.deadlines.head: must be a number (seconds), not True",
+            "stopgap.toml:21: site.deadlines.head: must be a number (seconds), not True",
         ),
         ('"detect"', '"blok"', 'stopgap.toml:11: site.mode: "blok" is unknown; choose one of block, detect'),
         (
@@ -175,25 +176,25 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
         (
             "until = 2027-03-31",
             'until = "2027-03-31"',
-            "stopgap.toml:28: site.exception.until: must be a date without quotes, such as 2027-03-31, "
-            "not text in quotes",
+            "stopgap.toml:29: site.exception.until: must be a date, without quotes, "
+            "such as 2027-03-31, not text in quotes",
         ),
         (
             'reason = "Index Server search page"',
             'reason = " "',
-            "stopgap.toml:26: site.exception.reason: is empty; say why this exception is needed",
+            "stopgap.toml:27: site.exception.reason: is empty; say why this exception is needed",
         ),
-        ('rule = "ida-idq"\n', "", "stopgap.toml:22: site.exception.rule: is missing"),
+        ('rule = "ida-idq"\n', "", "stopgap.toml:23: site.exception.rule: is missing"),
         (
             '"/search/*.idq"',
             '"search"',
-            'stopgap.toml:24: site.exception.path: "search" must start with "/"; '
+            'stopgap.toml:25: site.exception.path: "search" must start with "/"; '
             "`*` matches within a segment, `**` across",
         ),
         (
             "192.0.2.7/24",
             "192.0.2.300",
-            'stopgap.toml:25: site.exception.clients: "192.0.2.300" is not an address or network, '
+            'stopgap.toml:26: site.exception.clients: "192.0.2.300" is not an address or network, '
             "such as 192.0.2.0/24",
         ),
         ("[[site]]", "[site]", "stopgap.toml:5: site: must be a list, not a table"),

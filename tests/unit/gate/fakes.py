@@ -69,6 +69,8 @@ class Wire(asyncio.Transport):
         self.reading = True
         self.state = "open"
         self.unsent = 0
+        self.clogs = False
+        """Whether the next write fills the buffer."""
         protocol.connection_made(self)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -77,6 +79,9 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         assert self.state == "open", f"write after {self.state}"
         self.sent += data
+        if self.clogs:
+            self.clogs = False
+            self.protocol.pause_writing()
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))

@@ -240,6 +240,23 @@ def test_client_that_reads_slowly_stops_the_origin() -> None:
     assert not wire.paused() and client.flags == 0
 
 
+def test_last_bytes_of_an_answer_clog_the_client() -> None:
+    house = House()
+    upstream, origin = house.idle()
+    client, wire = house.client()
+    house.script.expect("receive", GET, FORWARD, b"rewritten")
+    house.script.expect("respond", OK, FINISH, b"answer")
+    client.data_received(GET)
+    wire.clogs = True
+    upstream.data_received(OK)
+    assert not origin.paused(), "the next exchange reads from it"
+    assert wire.paused() and wire.take() == b"answer"
+    house.script.expect("receive", b"", WAIT)
+    client.resume_writing()
+    house.loop.run()
+    assert not wire.paused() and client.flags == 0
+
+
 def test_early_answer_to_a_streamed_body_closes() -> None:
     house = House()
     upstream, origin = house.idle()
@@ -373,6 +390,24 @@ def test_pinned_connection_that_closes_takes_its_client_along() -> None:
     origin.close()
     assert wire.state == "closed"
     assert house.pool.origins[0].pinned == 0
+
+
+def test_pinned_connection_lost_in_the_middle_is_used_no_more() -> None:
+    house = House()
+    upstream, origin = house.idle()
+    client, wire = house.client()
+    house.script.expect("receive", GET, FORWARD, b"one")
+    house.script.expect("respond", b"401", PIN, b"401")
+    client.data_received(GET)
+    upstream.data_received(b"401")
+    house.script.expect("receive", GET, FORWARD, b"two")
+    house.script.expect("lost", None, RETIRE, b"HTTP/1.1 502")
+    client.data_received(GET)
+    origin.close()
+    house.script.expect("receive", GET, FORWARD, b"three")
+    client.data_received(GET)
+    _, fresh = house.connect()
+    assert (wire.take(), fresh.take()) == (b"401HTTP/1.1 502", b"three")
 
 
 def test_tunnel() -> None:

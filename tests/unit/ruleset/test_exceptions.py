@@ -129,3 +129,26 @@ def test_what_the_modes_let_through(tmp_path: Path, compat: str, request_text: s
     built = spec.build(read, load.load(read), spec.Registry(), TODAY)
     verdict = spec.compiled(built).judge(vectors.request(request_text), 0)
     assert (verdict is None) == passes
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "passes"),
+    [
+        ("/検索/*.idq", "/%8C%9F%8D%F5/a.idq", True),
+        ("/検索/*.idq", "/%E6%A4%9C%E7%B4%A2/a.idq", True),
+        ("/検索/表.idq", "/%8C%9F%8D%F5/%95%5C.idq", True),
+        ("/検索/*.idq", "/%8C%9F%8D%F5/%95%5C.idq", False),  # in Latin-1 the 5C ends a segment
+        ("/検索/*.idq", "/%8C%9F%8D%F6/a.idq", False),
+        ("/検索/*.idq", "/a/a.idq", False),
+        ("/検索/*.idq", "/%8C%9F%8D%F5/../a.idq", False),
+        ("/検索/*.idq", "/%8C%9F%8D%F5/b/a.idq", False),
+    ],
+)
+def test_a_japanese_path_is_covered_in_every_reading(
+    tmp_path: Path, path: str, target: str, passes: bool
+) -> None:
+    site = SITE.replace("[[site.", "codepage = 932\n[[site.")
+    read = config_of(tmp_path, f'{site}rule = "ida-idq"\npath = "{path}"\n')
+    built = spec.build(read, load.load(read), spec.Registry(), TODAY)
+    verdict = spec.compiled(built).judge(vectors.request(f"GET {target}?q=x HTTP/1.0"), 0)
+    assert (verdict is None) == passes

@@ -145,3 +145,12 @@ def test_mistakes(table: dict[str, Any], path: tuple[str | int, ...], text: str)
 def test_every_field_is_written_in_some_match() -> None:
     written = {leaf["field"] for table, _ in MATCHES for leaf in leaves(compile_match(table))}
     assert FIELDS.keys() - written == {"host", "target", "basename"}
+
+
+def test_nesting_has_an_end() -> None:
+    table: dict[str, Any] = {"method": "X"}
+    for _ in range(100):
+        table = {"not": table}
+    with pytest.raises(MatchError) as caught:
+        compile_match(table)
+    assert (caught.value.path, caught.value.text) == (("not",), "is nested too deeply")

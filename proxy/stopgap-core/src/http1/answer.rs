@@ -52,42 +52,50 @@ pub struct Answer {
     pub binds: bool,
 }
 
+/// The answer has no single reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unframeable;
+
 /// `Err`: cannot be framed safely. `Ok(None)`: more bytes are needed. The client's head is appended to
 /// `out`, except for 1xx answers, which end here (101 passes when the upgrade was permitted).
-pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answer>, ()> {
+pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answer>, Unframeable> {
     let mut fields: [MaybeUninit<httparse::Header<'_>>; FIELDS] = [const { MaybeUninit::uninit() }; FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
     let length = match config.parse_response_with_uninit_headers(&mut response, buf, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= HEAD => length,
         Ok(httparse::Status::Partial) if buf.len() <= HEAD => return Ok(None),
-        _ => return Err(()),
+        _ => return Err(Unframeable),
     };
-    let status = response.code.ok_or(())?;
-    let minor = response.version.ok_or(())?;
+    let status = response.code.ok_or(Unframeable)?;
+    let minor = response.version.ok_or(Unframeable)?;
     let mut sizes: Option<u64> = None;
     let (mut chunked, mut close, mut keep, mut binding) = (false, false, false, false);
     let mut upgrade: &[u8] = b"";
+    let mut nominates = false;
     for field in response.headers.iter() {
         let value = field.value.trim_ascii();
         match kind(field.name) {
             Kind::Length => {
-                let size = decimal(value).ok_or(())?;
+                let size = decimal(value).ok_or(Unframeable)?;
                 if sizes.is_some_and(|other| other != size) {
-                    return Err(());
+                    return Err(Unframeable);
                 }
                 sizes = Some(size);
             }
             Kind::Transfer => {
                 if chunked || minor == 0 || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(());
+                    return Err(Unframeable);
                 }
                 chunked = true;
             }
             Kind::Connection => {
                 for token in tokens(value) {
-                    close |= token.eq_ignore_ascii_case(b"close");
-                    keep |= token.eq_ignore_ascii_case(b"keep-alive");
+                    match token {
+                        token if token.eq_ignore_ascii_case(b"close") => close = true,
+                        token if token.eq_ignore_ascii_case(b"keep-alive") => keep = true,
+                        _ => nominates = true,
+                    }
                 }
             }
             Kind::Authenticate => binding |= binds(value),
@@ -96,7 +104,7 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
         }
     }
     if chunked && sizes.is_some() {
-        return Err(());
+        return Err(Unframeable);
     }
     let bodiless = asked.head || status < 200 || status == 204 || status == 304;
     let ending = match (bodiless, chunked, sizes) {
@@ -117,7 +125,7 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
         binds: binding,
     };
     if status < 200 && !(status == 101 && asked.upgrade) {
-        return if status == 101 { Err(()) } else { Ok(Some(answer)) };
+        return if status == 101 { Err(Unframeable) } else { Ok(Some(answer)) };
     }
     out.extend_from_slice(b"HTTP/1.1 ");
     number(out, u64::from(status));
@@ -125,7 +133,13 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     out.extend_from_slice(response.reason.unwrap_or("").as_bytes());
     out.extend_from_slice(b"\r\n");
     for field in response.headers.iter() {
-        if matches!(kind(field.name), Kind::Other | Kind::Authenticate) {
+        let kept = match kind(field.name) {
+            // RFC 9110 7.6.1: a field that Connection names goes no further.
+            Kind::Other => !(nominates && is_nominated(response.headers, field.name)),
+            Kind::Authenticate => true,
+            _ => false,
+        };
+        if kept {
             line(out, field.name.as_bytes(), field.value.trim_ascii());
         }
     }
@@ -137,6 +151,11 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     }
     out.extend_from_slice(b"\r\n");
     Ok(Some(answer))
+}
+
+fn is_nominated(fields: &[httparse::Header<'_>], name: &str) -> bool {
+    let connection = fields.iter().filter(|field| kind(field.name) == Kind::Connection);
+    connection.flat_map(|field| tokens(field.value)).any(|token| token.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The framing of the answer and the fate of the connection, in our words.

@@ -1,16 +1,20 @@
 //! The chunked coding, read exactly (RFC 9112 7.1) for both sides.
 //!
-//! Stricter than the RFC: a size is one to eight hexadecimal digits without padding, there are no
-//! extensions, every line ends in CRLF. What differs is refused (catalogue B7): each leniency here has
-//! been a smuggling hole somewhere. Trailers are read, bounded and dropped (catalogue V-TRL).
+//! For requests stricter than the RFC: a size is one to eight hexadecimal digits without padding, there
+//! are no extensions, every line ends in CRLF. What differs is refused (catalogue B7): each leniency
+//! here has been a smuggling hole somewhere. Old origins pad their sizes with zeros and spaces, and
+//! extensions must be ignored (7.1.1), so an answer may have them: its chunks are written anew, and
+//! nothing of them passes. Trailers are read, bounded and dropped (catalogue V-TRL).
 
-/// Bytes of trailers that are read before the body is refused.
-const TRAILERS: u16 = 8192;
+/// Bytes of trailers and extensions that are read before a body is refused.
+const EXTRA: u16 = 8192;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Digits of a size read so far.
     Size(u8),
+    /// White space or an extension after a size: answers only.
+    Extension,
     SizeLf,
     Data,
     DataCr,
@@ -28,7 +32,10 @@ enum State {
 pub struct Decoder {
     state: State,
     size: u64,
-    trailers: u16,
+    /// Bytes of trailers and extensions so far.
+    extra: u16,
+    /// Padding and extensions are passed over.
+    lenient: bool,
     /// Bytes of data announced by the chunk sizes so far.
     pub total: u64,
 }
@@ -49,11 +56,16 @@ pub enum ChunkError {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Decoder { state: State::Size(0), size: 0, trailers: 0, total: 0 }
+        Decoder { state: State::Size(0), size: 0, extra: 0, lenient: false, total: 0 }
     }
 }
 
 impl Decoder {
+    /// A decoder for an origin's answer.
+    pub fn lenient() -> Self {
+        Decoder { lenient: true, ..Decoder::default() }
+    }
+
     /// Decode `input`, giving each run of data to `data`, until it ends or the body does. The body is
     /// refused as soon as a chunk size takes it over `limit`.
     pub fn feed(
@@ -84,10 +96,15 @@ impl Decoder {
     fn step(&mut self, byte: u8, limit: u64) -> Result<State, ChunkError> {
         Ok(match (self.state, byte) {
             (State::Size(digits), b'\r') if digits > 0 => State::SizeLf,
+            (State::Size(digits), b' ' | b'\t' | b';') if digits > 0 && self.lenient => {
+                self.skip(State::Extension)?
+            }
+            (State::Extension, b'\r') => State::SizeLf,
+            (State::Extension, byte) if byte != b'\n' => self.skip(State::Extension)?,
             (State::Size(digits), _) => {
                 let value = (byte as char).to_digit(16).ok_or(ChunkError::Grammar)?;
-                let padded = digits == 1 && self.size == 0;
-                if digits >= 8 || padded {
+                let padded = digits > 0 && self.size == 0 && !self.lenient;
+                if padded || digits >= if self.lenient { 16 } else { 8 } || self.size >> 32 != 0 {
                     return Err(ChunkError::Grammar);
                 }
                 self.size = self.size << 4 | u64::from(value);
@@ -95,7 +112,7 @@ impl Decoder {
             }
             (State::SizeLf, b'\n') if self.size == 0 => State::TrailerStart,
             (State::SizeLf, b'\n') => {
-                self.total += self.size;
+                self.total = self.total.saturating_add(self.size);
                 if self.total > limit {
                     return Err(ChunkError::TooLong);
                 }
@@ -109,13 +126,15 @@ impl Decoder {
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::TrailerStart | State::Trailer, byte) if byte >= b' ' && byte != 0x7f || byte == b'\t' => {
-                self.trailers += 1;
-                if self.trailers > TRAILERS {
-                    return Err(ChunkError::TooLong);
-                }
-                State::Trailer
+                self.skip(State::Trailer)?
             }
             _ => return Err(ChunkError::Grammar),
         })
+    }
+
+    /// One byte of what is read and dropped.
+    fn skip(&mut self, state: State) -> Result<State, ChunkError> {
+        self.extra += 1;
+        if self.extra > EXTRA { Err(ChunkError::TooLong) } else { Ok(state) }
     }
 }

@@ -5,3 +5,6 @@ pub mod framing;
 pub mod head;
 pub mod pages;
 pub mod rewrite;
+
+#[cfg(test)]
+mod tests;

@@ -138,9 +138,11 @@ impl Expr {
         }
     }
 
-    /// The reason of a refusal: that of the first field tested for text, else of the first field.
+    /// The reason of a refusal: that of the first field tested for text, else of the first field; what
+    /// is under `not` is asked when nothing else is there (a list of allowed methods).
     pub fn reason(&self) -> Reason {
-        let leaves = self.positive();
+        let positive = self.positive();
+        let leaves = if positive.is_empty() { self.leaves() } else { positive };
         let text = leaves.iter().find(|leaf| !matches!(leaf.test, Test::Number(..)));
         text.or(leaves.first()).map_or(Reason::RuleDenied, |leaf| leaf.field.reason())
     }

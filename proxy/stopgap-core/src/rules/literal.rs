@@ -3,106 +3,115 @@
 //! The walk goes over the regex's syntax tree. In a sequence the best part is enough; of
 //! alternatives every one must give a literal; a repetition counts if it must occur at least once.
 
+use std::cmp::Reverse;
+use std::mem;
+
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// More alternatives than this wake a rule no more selectively than none.
 const MOST: usize = 64;
-/// A literal longer than this is cut: its head is selective enough.
-const LONGEST: usize = 32;
+/// Literals are not made longer than this: their head is selective enough.
+const LONGEST: usize = 24;
+/// A class of more bytes than this is not spelled out.
+const WIDEST_CLASS: usize = 4;
+
+type Texts = Vec<Vec<u8>>;
 
 /// Texts of which every match of `pattern` holds at least one; lower case, and to be sought
 /// without regard to ASCII case. `folds` as the regex itself was built.
-pub fn necessary(pattern: &str, folds: bool) -> Option<Vec<Vec<u8>>> {
+pub fn necessary(pattern: &str, folds: bool) -> Option<Texts> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(folds).build();
     walk(&parser.parse(pattern).ok()?)
 }
 
-fn walk(hir: &Hir) -> Option<Vec<Vec<u8>>> {
+fn walk(hir: &Hir) -> Option<Texts> {
+    if let Some(texts) = exact(hir) {
+        return useful(texts);
+    }
     match hir.kind() {
-        HirKind::Literal(_) | HirKind::Class(_) => run(std::slice::from_ref(hir)),
         HirKind::Capture(capture) => walk(&capture.sub),
         HirKind::Repetition(repetition) if repetition.min >= 1 => walk(&repetition.sub),
         HirKind::Concat(list) => concat(list),
         HirKind::Alternation(list) => {
-            let mut all = Vec::new();
-            for inner in list {
-                all.extend(walk(inner)?);
-            }
-            all.sort_unstable();
-            all.dedup();
-            (all.len() <= MOST).then_some(all)
+            let sets: Option<Vec<Texts>> = list.iter().map(walk).collect();
+            useful(sets?.concat())
         }
-        HirKind::Repetition(_) | HirKind::Look(_) | HirKind::Empty => None,
+        _ => None,
     }
 }
 
-/// The best of: every run of fixed bytes, and what each other part needs.
-fn concat(list: &[Hir]) -> Option<Vec<Vec<u8>>> {
-    let mut best: Option<Vec<Vec<u8>>> = None;
-    let mut keep = |found: Option<Vec<Vec<u8>>>| {
-        if let Some(found) = found {
-            if best.as_ref().is_none_or(|held| worth(&found) > worth(held)) {
-                best = Some(found);
+/// The best of: what neighbours spell out together, and what each other part needs.
+fn concat(list: &[Hir]) -> Option<Texts> {
+    let mut found: Vec<Option<Texts>> = Vec::new();
+    let mut spelled: Texts = vec![Vec::new()];
+    for part in list {
+        let longer = exact(part).and_then(|texts| product(&spelled, &texts));
+        match longer {
+            Some(longer) => spelled = longer,
+            None => {
+                let alone = exact(part).unwrap_or_else(|| vec![Vec::new()]);
+                found.push(useful(mem::replace(&mut spelled, alone)));
+                found.push(walk(part));
             }
         }
-    };
-    for part in list.chunk_by(|a, b| is_fixed(a) && is_fixed(b)) {
-        keep(if is_fixed(&part[0]) { run(part) } else { walk(&part[0]) });
     }
-    best
+    found.push(useful(spelled));
+    found.into_iter().flatten().max_by_key(worth)
 }
 
 /// Long and few is good: the shortest text counts, then the number.
-fn worth(texts: &[Vec<u8>]) -> (usize, std::cmp::Reverse<usize>) {
-    (texts.iter().map(Vec::len).min().unwrap_or(0).min(8), std::cmp::Reverse(texts.len()))
+fn worth(texts: &Texts) -> (usize, Reverse<usize>) {
+    (texts.iter().map(Vec::len).min().unwrap_or(0).min(8), Reverse(texts.len()))
 }
 
-fn is_fixed(hir: &Hir) -> bool {
+fn useful(mut texts: Texts) -> Option<Texts> {
+    texts.sort_unstable();
+    texts.dedup();
+    (texts.len() <= MOST && texts.iter().all(|text| !text.is_empty())).then_some(texts)
+}
+
+/// Every text that the expression matches (in lower case), if they are few and short.
+fn exact(hir: &Hir) -> Option<Texts> {
     match hir.kind() {
-        HirKind::Literal(_) | HirKind::Look(_) | HirKind::Empty => true,
-        HirKind::Class(class) => letter(class).is_some(),
-        HirKind::Capture(capture) => is_fixed(&capture.sub),
-        _ => false,
-    }
-}
-
-/// The bytes of neighbours that are all fixed.
-fn run(list: &[Hir]) -> Option<Vec<Vec<u8>>> {
-    let mut text = Vec::new();
-    for hir in list {
-        fixed(hir, &mut text)?;
-    }
-    text.truncate(LONGEST);
-    (!text.is_empty()).then(|| vec![text])
-}
-
-fn fixed(hir: &Hir, text: &mut Vec<u8>) -> Option<()> {
-    match hir.kind() {
-        HirKind::Literal(literal) => text.extend(literal.0.iter().map(u8::to_ascii_lowercase)),
-        HirKind::Class(class) => text.push(letter(class)?),
-        HirKind::Capture(capture) => fixed(&capture.sub, text)?,
-        HirKind::Look(_) | HirKind::Empty => {}
-        _ => return None,
-    }
-    Some(())
-}
-
-/// The one byte of a class, where two cases of a letter are one.
-fn letter(class: &Class) -> Option<u8> {
-    let mut bytes: Vec<u8> = match class {
-        Class::Bytes(class) => {
-            class.ranges().iter().map(|r| (r.start() == r.end()).then_some(r.start())).collect()
+        HirKind::Empty | HirKind::Look(_) => Some(vec![Vec::new()]),
+        HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
+        HirKind::Class(class) => letters(class),
+        HirKind::Capture(capture) => exact(&capture.sub),
+        HirKind::Concat(list) => {
+            let start = vec![Vec::new()];
+            list.iter().try_fold(start, |texts, part| product(&texts, &exact(part)?))
         }
-        Class::Unicode(class) => class
-            .ranges()
-            .iter()
-            .map(|r| (r.start() == r.end() && r.start().is_ascii()).then(|| r.start() as u8))
-            .collect::<Option<Vec<u8>>>(),
-    }?;
-    bytes.make_ascii_lowercase();
+        HirKind::Alternation(list) => {
+            let sets: Option<Vec<Texts>> = list.iter().map(exact).collect();
+            sets.map(|sets| sets.concat()).filter(|texts| texts.len() <= MOST)
+        }
+        HirKind::Repetition(_) => None,
+    }
+}
+
+/// Each text followed by each end, if that stays few and short.
+fn product(texts: &Texts, ends: &Texts) -> Option<Texts> {
+    let longest = |texts: &Texts| texts.iter().map(Vec::len).max().unwrap_or(0);
+    if texts.len() * ends.len() > MOST || longest(texts) > LONGEST {
+        return None;
+    }
+    Some(texts.iter().flat_map(|text| ends.iter().map(move |end| [text.as_slice(), end].concat())).collect())
+}
+
+/// The bytes of a small class, where two cases of a letter are one.
+fn letters(class: &Class) -> Option<Texts> {
+    let bytes: Vec<u8> = match class {
+        Class::Bytes(class) => class.ranges().iter().flat_map(|range| range.start()..=range.end()).collect(),
+        Class::Unicode(class) => {
+            let signs = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+            signs.map(|sign| u8::try_from(sign).ok().filter(u8::is_ascii)).collect::<Option<Vec<u8>>>()?
+        }
+    };
+    let mut bytes = bytes.to_ascii_lowercase();
+    bytes.sort_unstable();
     bytes.dedup();
-    if let [byte] = bytes[..] { Some(byte) } else { None }
+    (bytes.len() <= WIDEST_CLASS).then(|| bytes.into_iter().map(|byte| vec![byte]).collect())
 }
 
 #[cfg(test)]
@@ -119,15 +128,10 @@ mod tests {
         let some = |list: &[&str]| Some(list.iter().map(|text| text.to_string()).collect::<Vec<_>>());
         assert_eq!(texts("abc[0-9]+defgh"), some(&["defgh"]));
         assert_eq!(texts("(?i)CMD\\.exe"), some(&["cmd.exe"]));
-        assert_eq!(
-            texts("^/(winnt|windows)/x?"),
-            some(&["winnt", "windows"]).map(|mut l| {
-                l.sort();
-                l
-            })
-        );
+        assert_eq!(texts("^/(winnt|windows)/x?"), some(&["/windows/", "/winnt/"]));
         assert_eq!(texts("(abc)+"), some(&["abc"]));
         assert_eq!(texts("(abc)*"), None);
+        assert_eq!(texts("[1-3]x[0-9]+y"), some(&["1x", "2x", "3x"]));
         assert_eq!(texts("(abc)?|def"), None);
         assert_eq!(texts("[0-9]{3,}"), None);
         assert_eq!(texts("a\\bb(c)d"), some(&["abcd"]));

@@ -1,15 +1,17 @@
 //! Which of many literals occur in a text, at a cost that hardly grows with their number.
 //!
 //! Every literal of four bytes or more leaves one of its four-byte grams in a bitmap that is small
-//! enough for the cache. Only a text that shows such a gram is walked by the automaton. Shorter
-//! literals are few and have an automaton of their own.
+//! enough for the cache, or two neighbouring ones, if all are longer: then every second place of a
+//! text is enough to look at. Only a text that shows such a gram is walked by the automaton.
+//! Shorter literals are few and have an automaton of their own.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use rustc_hash::FxHashSet;
 
 /// Bytes in a gram.
 const GRAM: usize = 4;
-/// Bits of the bitmap: at least, and at most (128 KiB).
+/// Slots of the bitmap a literal, and logarithms of the least and the most slots (128 KiB).
+const SLOTS: usize = 128;
 const SMALLEST: u32 = 12;
 const LARGEST: u32 = 20;
 /// Automata over more bytes of patterns than this are walked as compact NFA, not as DFA.
@@ -30,8 +32,12 @@ struct Automaton {
 
 #[derive(Debug)]
 struct Grams {
+    /// A bit for each slot that a word falls into.
     bits: Vec<u64>,
     shift: u32,
+    words: FxHashSet<u32>,
+    /// Every which place of a text is looked at: 1 or 2.
+    stride: usize,
 }
 
 impl Literals {
@@ -90,34 +96,50 @@ impl Automaton {
 
 impl Grams {
     fn build(texts: &[&[u8]]) -> Grams {
-        // About 64 bits a literal keep the bitmap at 1 or 2 percent.
-        let width = (texts.len() * 64).max(1).next_power_of_two().trailing_zeros().clamp(SMALLEST, LARGEST);
-        let mut grams = Grams { bits: vec![0; 1 << (width - 6)], shift: 32 - width };
+        let width =
+            (texts.len() * SLOTS).max(1).next_power_of_two().trailing_zeros().clamp(SMALLEST, LARGEST);
+        let stride = if texts.iter().all(|text| text.len() > GRAM) { 2 } else { 1 };
+        let (bits, shift) = (vec![0; 1 << (width - 6)], 32 - width);
+        let mut grams = Grams { bits, shift, words: FxHashSet::default(), stride };
         let mut order: Vec<&[u8]> = texts.to_vec();
         order.sort_by_key(|text| text.len());
-        let mut chosen: FxHashSet<u32> = FxHashSet::default();
         for text in order {
-            let mut own = text.windows(GRAM).map(|gram| (rarity(gram), word(gram)));
-            if own.clone().any(|(_, word)| chosen.contains(&word)) {
+            let places = || text.windows(GRAM + stride - 1);
+            let known = |place: &[u8]| words(place).all(|word| grams.words.contains(&word));
+            if places().any(known) {
                 continue;
             }
-            if let Some(first) = own.next() {
-                let best = own.fold(first, |best, other| if other.0 > best.0 { other } else { best });
-                chosen.insert(best.1);
-                let slot = grams.slot(best.1);
-                if let Some(bits) = grams.bits.get_mut(slot >> 6) {
-                    *bits |= 1 << (slot & 63);
-                }
+            if let Some(best) = places().max_by_key(|place| rarity(place)) {
+                words(best).for_each(|word| grams.add(word));
             }
         }
         grams
     }
 
+    fn add(&mut self, word: u32) {
+        let slot = self.slot(word);
+        if let Some(bits) = self.bits.get_mut(slot >> 6) {
+            *bits |= 1 << (slot & 63);
+        }
+        self.words.insert(word);
+    }
+
     fn may_hold(&self, text: &[u8]) -> bool {
-        text.windows(GRAM).any(|gram| {
-            let slot = self.slot(word(gram));
-            self.bits.get(slot >> 6).is_some_and(|bits| bits >> (slot & 63) & 1 == 1)
-        })
+        // A literal covers two neighbouring places, of which one is even.
+        let mut rest = text;
+        while let Some(gram) = rest.first_chunk() {
+            if self.is_word(word(*gram)) {
+                return true;
+            }
+            rest = rest.get(self.stride..).unwrap_or(&[]);
+        }
+        false
+    }
+
+    fn is_word(&self, word: u32) -> bool {
+        let slot = self.slot(word);
+        self.bits.get(slot >> 6).is_some_and(|bits| bits >> (slot & 63) & 1 == 1)
+            && self.words.contains(&word)
     }
 
     fn slot(&self, word: u32) -> usize {
@@ -125,9 +147,14 @@ impl Grams {
     }
 }
 
+/// The words of a text, one a place.
+fn words(text: &[u8]) -> impl Iterator<Item = u32> {
+    text.windows(GRAM).filter_map(|gram| gram.first_chunk()).map(|gram| word(*gram))
+}
+
 /// Four bytes as one word, letters in lower case (and a few signs made one, which does no harm).
-fn word(gram: &[u8]) -> u32 {
-    gram.iter().fold(0, |word, &byte| word << 8 | u32::from(byte | 0x20))
+fn word(gram: [u8; GRAM]) -> u32 {
+    u32::from_le_bytes(gram) | 0x2020_2020
 }
 
 /// How seldom a gram is met in the text of usual requests: signs and rare letters count.

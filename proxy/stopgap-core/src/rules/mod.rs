@@ -1,7 +1,8 @@
 //! Rules: from their specification to a compiled matcher.
 //!
 //! `spec` reads and checks JSON; `node` and `values` define what a rule means; `trigger` and
-//! `prefilter` find the few rules that a request could match; `site` joins them.
+//! `prefilter` find the few rules that a request could match; `exceptions` say when a match does not
+//! count; `site` joins them.
 
 mod exceptions;
 mod expr;
@@ -9,6 +10,7 @@ mod field;
 mod glob;
 mod literal;
 mod literals;
+mod lookup;
 mod measure;
 mod network;
 mod node;
@@ -19,6 +21,7 @@ pub mod spec;
 mod tests;
 mod text;
 mod trigger;
+mod usual;
 mod values;
 
 pub use site::{Finding, Match, Scratch, SiteRules};

@@ -8,6 +8,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::rules::literals::Literals;
+use crate::rules::lookup::{Names, Shapes, Thresholds};
 use crate::rules::measure::body_length;
 use crate::rules::trigger::{Group, Size, Trigger, Triggers};
 use crate::rules::values::{Lazy, Subject, url_encoded};
@@ -59,57 +60,6 @@ impl Candidates {
     }
 }
 
-/// Names that wake rules.
-#[derive(Debug, Default)]
-struct Names {
-    shapes: Shapes,
-    rules: FxHashMap<Vec<u8>, Vec<u32>>,
-}
-
-impl Names {
-    fn add(&mut self, name: Vec<u8>, rule: u32) {
-        self.shapes.add(&name);
-        self.rules.entry(name).or_default().push(rule);
-    }
-
-    fn find(&self, name: &[u8]) -> &[u32] {
-        if !self.shapes.may_hold(name) {
-            return &[];
-        }
-        self.rules.get(name).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// First letter, last letter and length of names, as a bitmap of 4 KiB: most names are told apart
-/// without a hash. ASCII case makes no difference.
-#[derive(Debug)]
-struct Shapes(Vec<u32>);
-
-impl Default for Shapes {
-    fn default() -> Self {
-        Shapes(vec![0; 32 * 32])
-    }
-}
-
-impl Shapes {
-    fn add(&mut self, name: &[u8]) {
-        let (slot, bit) = Shapes::place(name);
-        if let Some(lengths) = self.0.get_mut(slot) {
-            *lengths |= bit;
-        }
-    }
-
-    fn may_hold(&self, name: &[u8]) -> bool {
-        let (slot, bit) = Shapes::place(name);
-        self.0.get(slot).is_some_and(|lengths| lengths & bit != 0)
-    }
-
-    fn place(name: &[u8]) -> (usize, u32) {
-        let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or(0) & 31);
-        (letter(name.first()) << 5 | letter(name.last()), 1 << name.len().min(31))
-    }
-}
-
 /// Headers that wake rules, by name.
 #[derive(Debug, Default)]
 struct Headers {
@@ -147,16 +97,6 @@ impl Headers {
     }
 }
 
-/// Thresholds in ascending order, with the rules that they wake.
-#[derive(Debug, Default)]
-struct Thresholds(Vec<(u64, u32)>);
-
-impl Thresholds {
-    fn over(&self, number: u64, found: &mut Candidates) {
-        self.0.iter().take_while(|(limit, _)| number > *limit).for_each(|&(_, rule)| found.wake(rule));
-    }
-}
-
 impl Prefilter {
     /// Build from the signs of each rule; `None` is tried on every request.
     pub fn build(rules: &[Option<Triggers>]) -> Result<Prefilter, String> {
@@ -186,8 +126,6 @@ impl Prefilter {
             texts.sort_unstable();
             *built = Literals::build(texts)?;
         }
-        prefilter.sizes.iter_mut().for_each(|thresholds| thresholds.0.sort_unstable());
-        prefilter.headers.rules.values_mut().for_each(|signs| signs.over.0.sort_unstable());
         Ok(prefilter)
     }
 
@@ -198,8 +136,8 @@ impl Prefilter {
             Trigger::Name(name) => self.names.add(name, rule),
             Trigger::Method(name) => self.methods.entry(name).or_default().push(rule),
             Trigger::Header(name) => self.headers.at(name).present.push(rule),
-            Trigger::HeaderOver(name, limit) => self.headers.at(name).over.0.push((limit, rule)),
-            Trigger::Over(size, limit) => self.sizes[size as usize].0.push((limit, rule)),
+            Trigger::HeaderOver(name, limit) => self.headers.at(name).over.add(limit, rule),
+            Trigger::Over(size, limit) => self.sizes[size as usize].add(limit, rule),
             Trigger::HeaderHolds(name, text) => {
                 self.headers.at(name).search = true;
                 return Some((Group::Header, text));
@@ -246,17 +184,28 @@ impl Prefilter {
         let query = subject.query();
         self.over(Size::QueryRaw, query.len(), found);
         self.over(Size::Query, longest_reading(query), found);
-        if self.literals[Group::Query as usize].is_empty() {
+        let (whole, params) = (self.has(Group::Query), self.has(Group::Param));
+        if !whole && !params {
             return;
         }
-        if query.iter().all(|&byte| byte.is_ascii() && byte != b'%' && byte != b'+') {
+        if query.is_ascii() && memchr::memchr2(b'%', b'+', query).is_none() {
             // One reading, which differs in ASCII case only; parameters are cuts of it.
-            return self.search(Group::Query, query, found);
+            self.search(Group::Query, query, found);
+            return self.search(Group::Param, query, found);
         }
-        let readings = lazy.query(subject);
-        (0..readings.len()).for_each(|i| self.search(Group::Query, readings.get(i), found));
-        // Split first and decoded then is not the same: a lead byte may swallow a `&`.
-        lazy.params(subject).texts().for_each(|text| self.search(Group::Query, text, found));
+        let alike = splits_alike(query);
+        if whole || alike {
+            let readings = lazy.query(subject);
+            for reading in (0..readings.len()).map(|i| readings.get(i)) {
+                self.search(Group::Query, reading, found);
+                if alike {
+                    self.search(Group::Param, reading, found);
+                }
+            }
+        }
+        if params && !alike {
+            lazy.params(subject).texts().for_each(|text| self.search(Group::Param, text, found));
+        }
     }
 
     fn by_head(&self, subject: &Subject<'_>, found: &mut Candidates) {
@@ -274,16 +223,17 @@ impl Prefilter {
         self.search(Group::Version, if head.minor == 0 { b"http/1.0" } else { b"http/1.1" }, found);
         self.search(Group::Target, head.target.of(buf), found);
         self.search(Group::Host, head.host.of(buf), found);
-        let named = &self.literals[Group::HeaderName as usize];
-        if self.headers.rules.is_empty() && named.is_empty() {
+        if self.has(Group::HeaderName) {
+            head.fields.iter().for_each(|field| self.search(Group::HeaderName, field.name.of(buf), found));
+        }
+        if self.headers.rules.is_empty() {
             return;
         }
         for field in &head.fields {
             let name = field.name.of(buf);
-            self.search(Group::HeaderName, name, found);
             let Some(signs) = self.headers.find(name) else { continue };
             found.wake_all(&signs.present);
-            signs.over.over(field.value.len() as u64, found);
+            signs.over.below(field.value.len() as u64).for_each(|rule| found.wake(rule));
             if signs.search {
                 self.search(Group::Header, field.value.of(buf), found);
             }
@@ -294,7 +244,7 @@ impl Prefilter {
         self.over(Size::Body, body_length(subject) as usize, found);
         let Some(body) = subject.body else { return };
         self.over(Size::BodyText, longest_reading(body), found);
-        if self.literals[Group::Body as usize].is_empty() {
+        if !self.has(Group::Body) {
             return;
         }
         self.search(Group::Body, body, found);
@@ -304,12 +254,16 @@ impl Prefilter {
         }
     }
 
+    fn has(&self, group: Group) -> bool {
+        !self.literals[group as usize].is_empty()
+    }
+
     fn search(&self, group: Group, text: &[u8], found: &mut Candidates) {
         self.literals[group as usize].scan(text, |rule| found.wake(rule));
     }
 
     fn over(&self, size: Size, number: usize, found: &mut Candidates) {
-        self.sizes[size as usize].over(number as u64, found);
+        self.sizes[size as usize].below(number as u64).for_each(|rule| found.wake(rule));
     }
 }
 
@@ -317,4 +271,15 @@ impl Prefilter {
 /// four of UTF-8.
 fn longest_reading(text: &[u8]) -> usize {
     if text.is_ascii() { text.len() } else { text.len().saturating_mul(4) }
+}
+
+/// Decoding the query as a whole shows the same text as splitting it into parameters first: no lead
+/// byte can swallow a `&`, because every escape stands for an ASCII character (and none for `%`).
+fn splits_alike(query: &[u8]) -> bool {
+    let mild = |at: usize| match query.get(at + 1..at + 3) {
+        Some(b"25") => false,
+        Some([b'0'..=b'7', low]) => low.is_ascii_hexdigit(),
+        _ => false,
+    };
+    query.is_ascii() && memchr::memchr_iter(b'%', query).all(mild)
 }

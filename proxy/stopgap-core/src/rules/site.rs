@@ -19,6 +19,14 @@ pub struct Scratch {
     candidates: Candidates,
 }
 
+impl Scratch {
+    /// The last judgement needed more readings of a query or parameter than are made: what no rule saw
+    /// there must not pass.
+    pub fn left_readings_out(&self) -> bool {
+        self.lazy.incomplete
+    }
+}
+
 /// The rule that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -72,17 +80,14 @@ impl SiteRules {
         table: &'static ServerTable,
         _pages: &[CodePage],
     ) -> Result<SiteRules, String> {
-        let exceptions = Exceptions::compile(rules, &site.exceptions)
-            .map_err(|error| format!("site {:?}: {error}", site.name))?;
+        let exceptions = Exceptions::compile(rules, &site.exceptions)?;
         let mut indexes = site.rules.clone();
         indexes.sort_unstable();
         indexes.dedup();
         let mut compiled = Vec::with_capacity(indexes.len());
         let mut labels: Vec<(Reason, u32)> = Vec::new();
         for index in indexes {
-            let spec = rules
-                .get(index as usize)
-                .ok_or_else(|| format!("site {:?}: rules: no rule has the index {index}", site.name))?;
+            let spec = rules.get(index as usize).ok_or(format!("rules: no rule has the index {index}"))?;
             if !spec.applies(table.name) {
                 continue;
             }
@@ -94,7 +99,7 @@ impl SiteRules {
             labels.extend(labelled.into_iter().map(|reason| (reason, index)));
         }
         let signs: Vec<Option<Triggers>> = compiled.iter().map(|rule| rule.triggers.clone()).collect();
-        let prefilter = Prefilter::build(&signs).map_err(|error| format!("site {:?}: {error}", site.name))?;
+        let prefilter = Prefilter::build(&signs)?;
         let nodes = || compiled.iter().map(|rule| &rule.node).chain(exceptions.conditions());
         let any = |wanted: fn(&Leaf) -> bool| nodes().any(|node| node.leaves().into_iter().any(wanted));
         let (reads_body, reads_query) =

@@ -9,14 +9,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::iis::table::{SERVERS, ServerTable};
 use crate::rules::exceptions::Exceptions;
 pub use crate::rules::expr::Expr;
 use crate::rules::expr::reason;
 use crate::rules::field::Field;
 use crate::rules::node::Node;
 
-/// Names of the server tables a rule or a site may name.
-pub const SERVERS: [&str; 8] = ["iis4", "iis5", "iis5.1", "iis6", "iis7", "iis8", "iis10", "any"];
 /// Counters of rules and sites are places on the board.
 const RULE_COUNTERS: u32 = 16384;
 const SITE_COUNTERS: u32 = 256;
@@ -233,8 +232,9 @@ fn below(key: &str, number: u32, limit: u32) -> Result<(), String> {
 }
 
 fn known_server(key: &str, server: &str) -> Result<(), String> {
-    if SERVERS.contains(&server) {
+    if ServerTable::named(server).is_some() {
         return Ok(());
     }
-    Err(format!("{key}: unknown server {server:?}; known are {}", SERVERS.join(" ")))
+    let known: Vec<&str> = SERVERS.iter().map(|table| table.name).collect();
+    Err(format!("{key}: unknown server {server:?}; known are {}", known.join(" ")))
 }

@@ -12,12 +12,15 @@ use crate::rules::field::Field;
 use crate::rules::literal::necessary;
 use crate::rules::node::{Leaf, Node, PartTest, Test};
 use crate::rules::text::Text;
+use crate::rules::usual;
 
 /// A text that is searched for literals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Group {
     Path,
     Query,
+    /// Names and values of parameters.
+    Param,
     Target,
     Header,
     HeaderName,
@@ -28,7 +31,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
 }
 
 /// A number that is compared with thresholds.
@@ -99,7 +102,7 @@ fn of_leaf(leaf: &Leaf) -> Option<Triggers> {
         Test::Number(_, Bound::Under(_)) => None,
         Test::Same(parts) => {
             let of_part = |on: Side, test: &PartTest| match (test, on) {
-                (PartTest::Text(text), _) => each(text, |literal| literal_in(Group::Query, literal)),
+                (PartTest::Text(text), _) => each(text, |literal| literal_in(Group::Param, literal)),
                 (PartTest::Length(Bound::Over(n)) | PartTest::Run(Bound::Over(n)), _) => {
                     over(Size::Query, *n)
                 }
@@ -114,10 +117,9 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
     let equals = text.how() == How::Equals;
     let name = leaf.name.clone().unwrap_or_default();
     match leaf.field {
-        Field::Extension if equals => each(text, |value| {
-            let cost = if COMMON_EXTENSIONS.contains(&value) { 300 } else { 1 };
-            Some((cost, Trigger::Extension(value.to_vec())))
-        }),
+        Field::Extension if equals => {
+            each(text, |value| Some((usual::extension(value), Trigger::Extension(value.to_vec()))))
+        }
         Field::Segment | Field::Basename if equals => each(text, of_name),
         Field::Path => each(text, |literal| of_path(text.how(), literal)),
         Field::Extension | Field::Segment | Field::Basename => {
@@ -125,24 +127,18 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
         }
         Field::Query => each(text, |literal| literal_in(Group::Query, literal)),
         Field::Param => {
-            let value = each(text, |literal| literal_in(Group::Query, literal));
-            let name = leaf.name.as_ref().and_then(|name| single(literal_in(Group::Query, name)));
+            let value = each(text, |literal| literal_in(Group::Param, literal));
+            let name = leaf.name.as_ref().and_then(|name| single(literal_in(Group::Param, name)));
             value.into_iter().chain(name).min_by_key(|found| found.cost)
         }
         Field::Target | Field::PathRaw | Field::QueryRaw => {
             each(text, |literal| literal_in(Group::Target, literal))
         }
-        Field::Method if equals => each(text, |value| {
-            let cost = match value {
-                b"GET" => 600,
-                b"POST" => 300,
-                b"HEAD" => 50,
-                _ => 3,
-            };
-            Some((cost, Trigger::Method(value.to_vec())))
-        }),
+        Field::Method if equals => {
+            each(text, |value| Some((usual::method(value), Trigger::Method(value.to_vec()))))
+        }
         Field::Headers if equals => {
-            each(text, |value| Some((header_cost(value), Trigger::Header(value.to_vec()))))
+            each(text, |value| Some((usual::header(value), Trigger::Header(value.to_vec()))))
         }
         Field::Header => header_text(&name, text),
         Field::Cookie => header_text(b"cookie", text),
@@ -175,23 +171,11 @@ fn single(sign: Option<(u64, Trigger)>) -> Option<Triggers> {
 
 fn literal_in(group: Group, literal: &[u8]) -> Option<(u64, Trigger)> {
     let literal = literal.to_ascii_lowercase();
-    (!literal.is_empty()).then(|| (literal_cost(&literal), Trigger::Literal(group, literal)))
-}
-
-fn literal_cost(literal: &[u8]) -> u64 {
-    match literal.len() {
-        0 | 1 => 2000,
-        2 => 200,
-        3 => 40,
-        4 => 8,
-        5..=7 => 4,
-        _ => 2,
-    }
+    (!literal.is_empty()).then(|| (usual::literal(&literal), Trigger::Literal(group, literal)))
 }
 
 fn of_name(name: &[u8]) -> Option<(u64, Trigger)> {
-    let cost = if COMMON_NAMES.contains(&name) { 100 } else { 1 };
-    Some((cost, Trigger::Name(name.to_vec())))
+    Some((usual::name(name), Trigger::Name(name.to_vec())))
 }
 
 /// A path literal that holds a whole segment is found as a name, which is cheaper.
@@ -219,18 +203,14 @@ fn is_literal(trigger: &Trigger) -> bool {
 
 /// The name where it is seldom sent, else what the value holds.
 fn header_text(name: &[u8], text: &Text) -> Option<Triggers> {
-    let presence = Triggers { cost: header_cost(name), list: vec![Trigger::Header(name.to_vec())] };
+    let presence = Triggers { cost: usual::header(name), list: vec![Trigger::Header(name.to_vec())] };
     let value = each(text, |literal| {
         let literal = literal.to_ascii_lowercase();
         let sign = Trigger::HeaderHolds(name.to_vec(), literal.clone());
         // Values that are searched cost more than names.
-        (!literal.is_empty()).then(|| (literal_cost(&literal) + 2, sign))
+        (!literal.is_empty()).then(|| (usual::literal(&literal) + 2, sign))
     });
     value.into_iter().chain([presence]).min_by_key(|found| found.cost)
-}
-
-fn header_cost(name: &[u8]) -> u64 {
-    if COMMON_HEADERS.contains(&name) { 600 } else { 3 }
 }
 
 /// No number of a request is over a threshold unless these sizes are.
@@ -244,15 +224,15 @@ fn of_number(leaf: &Leaf, measure: Measure, limit: u64) -> Option<Triggers> {
         }
         (Field::Param, Measure::Count | Measure::Repeat) => {
             let sizes = over(Size::QueryRaw, pairs);
-            let named = name.and_then(|name| single(literal_in(Group::Query, name)));
+            let named = name.and_then(|name| single(literal_in(Group::Param, name)));
             named.into_iter().chain(sizes).min_by_key(|found| found.cost)
         }
         (Field::Header, Measure::Count) => {
             let name = name.unwrap_or_default();
-            single(Some((header_cost(name), Trigger::Header(name.to_vec()))))
+            single(Some((usual::header(name), Trigger::Header(name.to_vec()))))
         }
         (Field::Cookie, Measure::Count) => {
-            single(Some((header_cost(b"cookie"), Trigger::Header(b"cookie".to_vec()))))
+            single(Some((usual::header(b"cookie"), Trigger::Header(b"cookie".to_vec()))))
         }
         (Field::Headers, Measure::Count) => over(Size::Headers, limit),
         (Field::Query | Field::QueryRaw, Measure::Count) => None,
@@ -276,21 +256,12 @@ fn of_number(leaf: &Leaf, measure: Measure, limit: u64) -> Option<Triggers> {
 }
 
 fn over(size: Size, limit: u64) -> Option<Triggers> {
-    let usual = match size {
-        Size::Path | Size::PathRaw => 100,
-        Size::Target | Size::Query | Size::QueryRaw => 200,
-        Size::Depth => 10,
-        Size::Headers | Size::Host => 30,
-        Size::Method => 7,
-        Size::Body | Size::BodyText => 4096,
-    };
-    let cost = if limit >= usual { 5 } else { 500 * (usual - limit) / usual + 5 };
-    single(Some((cost, Trigger::Over(size, limit))))
+    single(Some((usual::size(size, limit), Trigger::Over(size, limit))))
 }
 
 fn header_over(name: &[u8], limit: u64) -> Option<Triggers> {
     let cost = if limit >= 200 { 5 } else { 200 };
-    single(Some((cost.min(header_cost(name)), Trigger::HeaderOver(name.to_vec(), limit))))
+    single(Some((cost.min(usual::header(name)), Trigger::HeaderOver(name.to_vec(), limit))))
 }
 
 /// What wakes a rule, for people: `extension: ida, idq`.
@@ -318,49 +289,3 @@ pub fn describe(found: &Option<Triggers>) -> String {
         kinds.into_iter().map(|(kind, values)| format!("{kind}: {}", values.join(", "))).collect();
     kinds.join("; ")
 }
-
-const COMMON_EXTENSIONS: [&[u8]; 18] = [
-    b"", b"asp", b"aspx", b"ashx", b"axd", b"css", b"dll", b"gif", b"htm", b"html", b"ico", b"jpeg", b"jpg",
-    b"js", b"pdf", b"php", b"png", b"svg",
-];
-
-const COMMON_NAMES: [&[u8]; 14] = [
-    b"",
-    b"api",
-    b"app",
-    b"css",
-    b"default.asp",
-    b"default.aspx",
-    b"default.htm",
-    b"favicon.ico",
-    b"images",
-    b"index.asp",
-    b"index.htm",
-    b"index.html",
-    b"js",
-    b"scripts",
-];
-
-const COMMON_HEADERS: [&[u8]; 21] = [
-    b"accept",
-    b"accept-charset",
-    b"accept-encoding",
-    b"accept-language",
-    b"authorization",
-    b"cache-control",
-    b"connection",
-    b"content-length",
-    b"content-type",
-    b"cookie",
-    b"host",
-    b"if-modified-since",
-    b"if-none-match",
-    b"keep-alive",
-    b"origin",
-    b"pragma",
-    b"referer",
-    b"upgrade-insecure-requests",
-    b"user-agent",
-    b"via",
-    b"x-forwarded-for",
-];

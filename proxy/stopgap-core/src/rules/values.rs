@@ -48,6 +48,8 @@ pub struct Lazy {
     query: Made,
     body: Made,
     params: Params,
+    /// A query or parameter has more readings than were judged.
+    pub incomplete: bool,
     pub hashes: Vec<u64>,
 }
 
@@ -63,12 +65,14 @@ impl Lazy {
         self.query.ready = false;
         self.body.ready = false;
         self.params.ready = false;
+        self.incomplete = false;
     }
 
     pub fn query(&mut self, subject: &Subject<'_>) -> &QueryReadings {
         if !self.query.ready {
             self.query.ready = true;
             self.query.readings.read(subject.query(), subject.table, subject.pages);
+            self.incomplete |= self.query.readings.is_incomplete();
         }
         &self.query.readings
     }
@@ -76,7 +80,7 @@ impl Lazy {
     pub fn params(&mut self, subject: &Subject<'_>) -> &Params {
         if !self.params.ready {
             self.params.ready = true;
-            self.params.read(subject);
+            self.incomplete |= self.params.read(subject);
         }
         &self.params
     }
@@ -95,6 +99,7 @@ impl Lazy {
 #[derive(Debug, Default)]
 pub struct Params {
     ready: bool,
+    incomplete: bool,
     scrap: QueryReadings,
     bytes: Vec<u8>,
     pieces: Vec<Range<usize>>,
@@ -112,7 +117,9 @@ pub struct Param {
 }
 
 impl Params {
-    fn read(&mut self, subject: &Subject<'_>) {
+    /// Whether a name or value has more readings than were made.
+    fn read(&mut self, subject: &Subject<'_>) -> bool {
+        self.incomplete = false;
         self.bytes.clear();
         self.pieces.clear();
         self.list.clear();
@@ -129,11 +136,13 @@ impl Params {
             let value = self.keep(&piece[after..], subject);
             self.list.push(Param { name, value, name_at: start, value_at: start + after });
         }
+        self.incomplete
     }
 
     fn keep(&mut self, text: &[u8], subject: &Subject<'_>) -> Range<usize> {
         let first = self.pieces.len();
         self.scrap.read(text, subject.table, subject.pages);
+        self.incomplete |= self.scrap.is_incomplete();
         for i in 0..self.scrap.len() {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(self.scrap.get(i));
@@ -205,12 +214,13 @@ pub fn values<'a>(
                 see(view.path.get(start..name.end as usize).unwrap_or(&[]), start)
             })
         }
-        Field::Query => {
-            head.query.is_some() && {
+        // As it came first: a worm's query needs no decoding to be known.
+        Field::Query => head.query.is_some_and(|span| {
+            see(span.of(buf), 0) || {
                 let query = lazy.query(subject);
-                (0..query.len()).any(|i| see(query.get(i), 0))
+                (1..query.len()).any(|i| see(query.get(i), 0))
             }
-        }
+        }),
         Field::Param => {
             let params = lazy.params(subject);
             params

@@ -37,7 +37,10 @@ impl Session {
         input.extend_from_slice(data);
         // A head is only ever completed, or seen to be wrong, by the end of a line or by its length.
         let ended = self.phase == Phase::Idle || memchr(b'\n', data).is_some();
-        if !ended && input.len() <= self.policy.bounds.line {
+        let bounds = self.policy.bounds;
+        let within =
+            input.len() <= bounds.head && (input.len() <= bounds.line || memchr(b'\n', &input).is_some());
+        if !ended && within {
             self.input = input;
             return Step::WAIT;
         }

@@ -3,7 +3,7 @@
 use super::{Command, Desk, Outgoing, Payload, Phase, Session, Step};
 use crate::http1::answer::{self, Ending, LAST_CHUNK};
 use crate::http1::chunked::Decoder;
-use crate::verdict::Reason;
+use crate::verdict::{Reason, Verdict};
 
 /// Interim answers (1xx) that are left out before the origin is taken for broken.
 const INTERIM: u8 = 16;
@@ -45,7 +45,7 @@ impl Session {
                     self.exchange.outgoing = Outgoing::Head(skipped);
                     return Err(begin);
                 }
-                Err(()) => return Ok(self.fail(desk, Reason::OriginMalformed)),
+                Err(_) => return Ok(self.fail(desk, Reason::OriginMalformed)),
             };
             begin += head.length;
             if head.status == 101 {
@@ -67,7 +67,7 @@ impl Session {
             exchange.outgoing = match head.ending {
                 Ending::None => Outgoing::Exact(0),
                 Ending::Exact(size) => Outgoing::Exact(size),
-                Ending::Chunked => Outgoing::Chunked(Decoder::default()),
+                Ending::Chunked => Outgoing::Chunked(Decoder::lenient()),
                 Ending::Close => Outgoing::Close,
             };
             self.bound |= head.binds;
@@ -115,6 +115,7 @@ impl Session {
                     Ok(_) => Step::new(Command::Write, Payload::Written),
                     // What is good so far goes out; the cut then shows that there was more.
                     Err(_) => {
+                        self.note(desk, None, Verdict::new(Reason::OriginMalformed, 0), false);
                         self.go(Phase::Closed, desk.now);
                         Step::new(Command::Close, Payload::Written)
                     }

@@ -1,0 +1,109 @@
+"""Do events reach their file, and does nobody wait when they cannot?"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stopgap.events import schema, writer
+from stopgap.events.writer import Writer
+from stopgap.gate.messages import EventLine
+
+KNOWN = schema.Known(titles={}, modes={})
+LINE: EventLine = (
+    *(1, 0, 0, 0, "s", "refused", "denied", "url-denied", 404, "r", "raw", 0),
+    *("GET", b"/", 1, "h", b"", "::1"),
+)
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+
+
+def test_lines_are_written_and_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    made = Writer(str(path), KNOWN)
+    made.start()
+    made.put([LINE, LINE])
+    made.close(5.0)
+    assert [line["event.id"] for line in lines(path)] == ["0000000000000001"] * 2
+    assert [event.event_id for event in made.recent()] == ["0000000000000001"] * 2
+    assert (made.written, made.dropped) == (2, 0)
+
+
+def test_a_flood_is_cut_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "BURST", 100.0)
+    monkeypatch.setattr(writer, "PACE", 0.0)
+    path = tmp_path / "events"
+    made = Writer(str(path), KNOWN)
+    made.put([LINE] * 1000)
+    made.start()
+    made.close(5.0)
+    *_, last = lines(path)
+    assert made.dropped == 900
+    assert (last["event.action"], last["stopgap.count"]) == ("dropped", 900)
+    assert len(made.recent()) == writer.RECENT
+
+
+def test_a_file_is_opened_anew_after_rotation(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    made = Writer(str(path), KNOWN)
+    made.start()
+    path.rename(tmp_path / "events.1")
+    made.reopen()
+    end = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    made.put([LINE])
+    made.close(5.0)
+    assert len(lines(path)) == 1
+    assert lines(tmp_path / "events.1") == []
+
+
+def test_a_full_disk_costs_lines_only(capfd: pytest.CaptureFixture[str]) -> None:
+    made = Writer("/dev/full", KNOWN)
+    made.start()
+    made.put([LINE] * 3)
+    made.close(5.0)
+    assert (made.written, made.dropped) == (0, 3)
+    assert capfd.readouterr().err == "stopgap: events cannot be written: No space left on device\n"
+
+
+SCRIPT = """
+import sys, time
+from stopgap.events import schema
+from stopgap.events.writer import Writer
+made = Writer("-", schema.Known(titles={}, modes={}))
+made.start()
+line = (1, 0, 0, 0, "s", "refused", "denied", "url-denied", 404)
+line += ("r", "raw", 0, "GET", b"/" * 900, 1, "h", b"", "::1")
+began = time.monotonic()
+for _ in range(100):
+    made.put([line] * 20)
+    time.sleep(0.001)
+made.close(0.5)
+print(time.monotonic() - began < 5, made.dropped > 0, made.written, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["blocked", "gone"])
+def test_nobody_waits_for_standard_output(gone: bool) -> None:
+    reading, writing = os.pipe()
+    if gone:
+        os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+        if not gone:
+            os.close(reading)
+    quick, dropped, _ = done.stderr.split()[-3:]
+    assert quick == b"True"
+    assert gone == (dropped == b"True")
