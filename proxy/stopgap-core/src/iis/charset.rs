@@ -86,16 +86,9 @@ pub struct Mixed {
     pub double: bool,
 }
 
-/// What `mixed` came upon.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seen {
-    pub decoded: bool,
-    pub overlong: bool,
-}
-
-/// Each sequence as UTF-8, every other byte as `page` reads it, or left alone.
-pub fn mixed(units: &[Unit], how: Mixed, page: Option<&Page>, out: &mut Vec<Unit>) -> Seen {
-    let mut seen = Seen::default();
+/// Each sequence as UTF-8, every other byte as `page` reads it, or left alone. Returns whether there was one.
+pub fn mixed(units: &[Unit], how: Mixed, page: Option<&Page>, out: &mut Vec<Unit>) -> bool {
+    let mut any = false;
     let mut rest = units;
     while let Some((&unit, tail)) = rest.split_first() {
         rest = tail;
@@ -106,20 +99,20 @@ pub fn mixed(units: &[Unit], how: Mixed, page: Option<&Page>, out: &mut Vec<Unit
         let found = sequence(unit, tail).filter(|found| found.length <= how.longest);
         match (found.filter(|found| how.lax || found.is_valid()), page) {
             (Some(found), _) => {
+                any = true;
                 rest = &tail[found.length - 1..];
-                let overlong = found.value < 0x80 && how.is_overlong(&found);
-                seen = Seen { decoded: true, overlong: seen.overlong || overlong };
                 out.push(match found.value {
                     0x80.. if how.double && !found.proper => found.value.min(VALUE) | UNICODE | CHANCE,
                     0x80.. => found.value.min(VALUE) | UNICODE,
-                    ascii => ascii | if overlong { OVERLONG } else { 0 },
+                    ascii if how.is_overlong(&found) => ascii | OVERLONG,
+                    ascii => ascii,
                 });
             }
             (None, Some(page)) => rest = step(unit, tail, page, out),
             (None, None) => out.push(unit),
         }
     }
-    seen
+    any
 }
 
 impl Mixed {

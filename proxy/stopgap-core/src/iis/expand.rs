@@ -37,7 +37,7 @@ pub struct Candidate {
     units: Range<usize>,
     pub trace: Trace,
     pass: u8,
-    /// Read as lax UTF-8 although it is valid on a double-byte page: control characters are chance.
+    /// Read as UTF-8 in part although it is valid on a double-byte page: control characters are chance.
     pub doubtful: bool,
 }
 
@@ -153,51 +153,41 @@ impl Expansion {
         }
         self.push(base.clone(), found.wide, job);
         // Four bytes that are valid are none to a decoder of three.
+        let how = Mixed { longest: 3, lax: false, double };
         if job.table.utf8_each && !job.query && (!strict || found.four) {
-            self.mixed(&base, Step::Utf8Each, Mixed { longest: 3, lax: false, double }, job);
+            self.mixed(&base, Step::Utf8Each, how, job);
         }
-        if !strict {
-            self.mixed(&base, Step::Utf8Lax, Mixed { longest: 3, lax: true, double }, job);
+        if job.table.lax_utf8 && !strict {
+            self.mixed(&base, Step::Utf8Lax, Mixed { lax: true, ..how }, job);
             if found.four {
-                self.mixed(&base, Step::Utf8Lax, Mixed { longest: 4, lax: true, double }, job);
+                self.mixed(&base, Step::Utf8Lax, Mixed { longest: 4, lax: true, ..how }, job);
             }
         }
     }
 
-    /// UTF-8 beside other bytes, which are left alone or, in a path, read with each double-byte page. A server
-    /// that does not read lax UTF-8 gets the reading all the same when something is overlong: the anomaly is
-    /// worth a refusal wherever it is sent.
+    /// UTF-8 beside other bytes, which are left alone or, in a path, read with each double-byte page.
     fn mixed(&mut self, base: &Candidate, step: Step, how: Mixed, job: Job) {
-        let read = !how.lax || job.table.lax_utf8.contains(&how.longest);
-        // Pages only take bytes away from UTF-8: where none is found without them, none is with them.
-        if self.mix(base, step, how, None, read, job) && read && !job.query {
-            for page in doubles(job.pages) {
-                self.mix(base, step, how, Some(page), read, job);
+        for page in [None].into_iter().chain(doubles(job.pages).filter(|_| !job.query).map(Some)) {
+            let start = self.units.len();
+            let seen = self.derive(&base.units, |units, out| charset::mixed(units, how, page, out));
+            if !seen {
+                self.units.truncate(start);
+                match page {
+                    // Pages only take bytes away from UTF-8: where none is without one, none is with one.
+                    None => return,
+                    Some(_) => continue,
+                }
+            }
+            let mut mixed = base.at(start..self.units.len(), step);
+            mixed.doubtful = how.double;
+            match page {
+                None => self.push(mixed, true, job),
+                Some(page) => {
+                    mixed.trace = mixed.trace.with(Step::Page(page.number));
+                    self.push(mixed, true, Job { pages: &[CodePage(page.number)], ..job });
+                }
             }
         }
-    }
-
-    /// One such reading; returns whether it has anything of UTF-8.
-    fn mix(
-        &mut self,
-        base: &Candidate,
-        step: Step,
-        how: Mixed,
-        page: Option<&Page>,
-        read: bool,
-        job: Job,
-    ) -> bool {
-        let start = self.units.len();
-        let seen = self.derive(&base.units, |units, out| charset::mixed(units, how, page, out));
-        if !seen.decoded || !(read || seen.overlong) {
-            self.units.truncate(start);
-            return false;
-        }
-        let mut mixed = base.at(start..self.units.len(), step);
-        mixed.doubtful = how.lax && how.double;
-        mixed.trace = page.map_or(mixed.trace, |page| mixed.trace.with(Step::Page(page.number)));
-        self.push(mixed, true, job);
-        true
     }
 
     /// Keep a candidate, and what best fit makes of it when it holds characters of Unicode.

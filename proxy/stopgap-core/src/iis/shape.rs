@@ -285,7 +285,7 @@ impl Shapes {
         let text = &self.bytes[self.base + start..];
         let reasons = [
             segment::is_device(text).then_some(Reason::DeviceName),
-            (tilde && segment::is_short_name(text)).then_some(Reason::ShortName),
+            (tilde && segment::has_short_name(text)).then_some(Reason::ShortName),
             (classes & (DOT | SPACE) != 0).then(|| segment::dots(text)).flatten(),
         ];
         let semicolon = (classes & CUT != 0).then(|| segment::differing_semicolon(text)).flatten();

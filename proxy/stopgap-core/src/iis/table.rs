@@ -16,8 +16,8 @@ pub struct ServerTable {
     pub arithmetic_escape: bool,
     /// UTF-8 is decoded sequence by sequence, what is none by the page (U1, U2).
     pub utf8_each: bool,
-    /// Overlong and unchecked UTF-8 (U1): the longest sequence of each decoder, in bytes.
-    pub lax_utf8: &'static [usize],
+    /// Overlong and unchecked UTF-8 (U1), both as a decoder of three bytes (U2) and as one of four has it.
+    pub lax_utf8: bool,
     /// Unicode is squeezed into the code page by best fit (U5).
     pub best_fit: bool,
     /// Bodies are held whole before the origin sees a byte (design section 4).
@@ -32,7 +32,7 @@ pub struct ServerTable {
 /// * percent_u: P2 and P2b: on everywhere, whatever libhtp's personality of 5.1 says.
 /// * arithmetic_escape: P5, MS99-061, IIS 4 and before.
 /// * utf8_each: Snort's model of 4.0 and 5.0; their decoder takes one, two and three bytes (U2).
-/// * lax_utf8: U1: MS00-078 in 4.0 and 5.0, CVE-2009-1535 in the WebDAV of 5.1 and 6.0; U2 up to 5.1.
+/// * lax_utf8: U1: MS00-078 in 4.0 and 5.0, CVE-2009-1535 in the WebDAV of 5.1 and 6.0.
 /// * best_fit: U5, certain for 4.0 to 5.1, possible for ISAPI on 6.0 and later.
 /// * buffer_body and reuse_after_body: B1 and B6, holes of 4.0 to 5.1.
 pub const SERVERS: &[ServerTable] = &[
@@ -42,7 +42,7 @@ pub const SERVERS: &[ServerTable] = &[
         percent_u: true,
         arithmetic_escape: true,
         utf8_each: true,
-        lax_utf8: &[3],
+        lax_utf8: true,
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -53,7 +53,7 @@ pub const SERVERS: &[ServerTable] = &[
         percent_u: true,
         arithmetic_escape: false,
         utf8_each: true,
-        lax_utf8: &[3],
+        lax_utf8: true,
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -64,7 +64,7 @@ pub const SERVERS: &[ServerTable] = &[
         percent_u: true,
         arithmetic_escape: false,
         utf8_each: true,
-        lax_utf8: &[3],
+        lax_utf8: true,
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -75,7 +75,7 @@ pub const SERVERS: &[ServerTable] = &[
         percent_u: true,
         arithmetic_escape: false,
         utf8_each: false,
-        lax_utf8: &[3, 4],
+        lax_utf8: true,
         best_fit: true,
         buffer_body: false,
         reuse_after_body: true,
@@ -89,7 +89,7 @@ pub const SERVERS: &[ServerTable] = &[
         percent_u: true,
         arithmetic_escape: true,
         utf8_each: true,
-        lax_utf8: &[3, 4],
+        lax_utf8: true,
         best_fit: true,
         buffer_body: true,
         reuse_after_body: false,
@@ -103,7 +103,7 @@ const STRICT: ServerTable = ServerTable {
     percent_u: true,
     arithmetic_escape: false,
     utf8_each: false,
-    lax_utf8: &[],
+    lax_utf8: false,
     best_fit: true,
     buffer_body: false,
     reuse_after_body: true,

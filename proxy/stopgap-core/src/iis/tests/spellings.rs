@@ -38,7 +38,8 @@ fn the_sixteen_probes_of_nimda() {
             }
         }
     }
-    for path in climbing {
+    // Where nothing decodes it, what is overlong climbs nowhere.
+    for path in climbing.iter().filter(|path| !path.contains("/..%c")) {
         assert!(!reasons(&read(path.as_bytes(), "iis10", DEFAULT_PAGES)).is_empty(), "{path} on iis10");
     }
 }
