@@ -5,8 +5,8 @@ Writes the tables that `src/iis/codepage.rs` includes, from the NLS files of Deb
 (LGPL; they hold facts about Windows code pages, of which only those facts are kept):
 
     codepages.rs   lead and trail ranges, and every character that best-fits to ASCII, a page
-    cp<page>.bin   double-byte pages: 128 little-endian UTF-16 units for the bytes 80 to FF alone, then
-                   for each lead byte 192 units for the trail bytes 40 to FF
+    cp<page>.bin   128 little-endian UTF-16 units for the bytes 80 to FF alone, then for each lead byte
+                   192 units for the trail bytes 40 to FF
 
 Usage: generate.py [folder with c_*.nls]. Without a folder it runs `apt-get download libwine` in a
 temporary one. Layout of an NLS file: Wine's dlls/ntdll and `RtlInitCodePageTable` (CPTABLEINFO).
@@ -63,32 +63,30 @@ def best_fit(path: Path, table: tuple[int, ...]) -> list[tuple[int, int]]:
     return sorted([*folds, (0xFF1F, 0x3F)]) if (0xFF01, 0x21) in folds else folds
 
 
-def pairs(table: tuple[int, ...]) -> tuple[list[int], list[int], bytes]:
-    """(lead bytes, trail bytes, cp<page>.bin) of a double-byte page."""
+def characters(table: tuple[int, ...]) -> tuple[list[int], list[int], bytes]:
+    """(lead bytes, trail bytes, cp<page>.bin) of a page; both lists are empty for a single-byte page."""
     single = table[0] + 1
-    glyphs = single + 256
-    offsets = glyphs + 1 + (256 if table[glyphs] else 0) + 1
-    leads = [byte for byte in range(256) if table[offsets + byte]]
-    rows = [table[offsets + table[offsets + lead] :][:256] for lead in leads]
-    unmapped = table[4]
-    trails = sorted({byte for row in rows for byte in range(256) if row[byte] not in (0, unmapped)})
     units = list(table[single + 128 : single + 256])
-    for row in rows:
-        units += row[TRAIL_START:]
+    leads: list[int] = []
+    trails: list[int] = []
+    if table[2] == 2:
+        glyphs = single + 256
+        offsets = glyphs + 1 + (256 if table[glyphs] else 0) + 1
+        leads = [byte for byte in range(256) if table[offsets + byte]]
+        rows = [table[offsets + table[offsets + lead] :][:256] for lead in leads]
+        unmapped = table[4]
+        trails = sorted({byte for row in rows for byte in range(256) if row[byte] not in (0, unmapped)})
+        for row in rows:
+            units += row[TRAIL_START:]
     return leads, trails, struct.pack(f"<{len(units)}H", *units)
 
 
 def page_source(folder: Path, page: int) -> str:
-    """One row of codepages.rs; writes cp<page>.bin beside it for a double-byte page."""
+    """One row of codepages.rs; writes cp<page>.bin beside it."""
     path = folder / f"c_{page:03}.nls"
     table = words(path)
-    leads: list[int] = []
-    trails: list[int] = []
-    blob = "&[]"
-    if table[2] == 2:
-        leads, trails, data = pairs(table)
-        (HERE / f"cp{page}.bin").write_bytes(data)
-        blob = f'include_bytes!("cp{page}.bin")'
+    leads, trails, data = characters(table)
+    (HERE / f"cp{page}.bin").write_bytes(data)
     folds = [f"(0x{char:04X}, 0x{byte:02X})" for char, byte in best_fit(path, table)]
     lines = [", ".join(folds[start : start + 8]) for start in range(0, len(folds), 8)]
     show = ", ".join
@@ -96,9 +94,8 @@ def page_source(folder: Path, page: int) -> str:
         f"    PageData {{\n        number: {page},\n"
         f"        leads: &[{show(f'(0x{a:02X}, 0x{b:02X})' for a, b in ranges(leads))}],\n"
         f"        trails: &[{show(f'(0x{a:02X}, 0x{b:02X})' for a, b in ranges(trails))}],\n"
-        f"        units: {blob},\n        folds: &[\n"
-        + "".join(f"            {line},\n" for line in lines)
-        + "        ],\n    },\n"
+        f'        units: include_bytes!("cp{page}.bin"),\n'
+        "        folds: &[\n" + "".join(f"            {line},\n" for line in lines) + "        ],\n    },\n"
     )
 
 

@@ -1,10 +1,10 @@
 //! Which characters are the bytes above 0x7F (catalogue 1.3)? One function a charset, from units to units.
 //!
-//! Latin-1 needs none: a byte that is left alone is its own character.
+//! A single-byte page needs none: a byte that is left alone becomes its character when a reading is written.
 
 use crate::iis::codepage::Page;
 use crate::iis::unit::{
-    BAD_LEAD, CHAR, FITTED, OVERLONG, REPLACEMENT, SETTLED, TRAIL, UNICODE, Unit, VALUE, is_high_byte,
+    BAD_LEAD, CHANCE, CHAR, FITTED, OVERLONG, REPLACEMENT, SETTLED, UNICODE, Unit, VALUE, is_high_byte,
     is_structural,
 };
 
@@ -18,7 +18,7 @@ fn lead_form(byte: Unit) -> Option<(usize, Unit)> {
     }
 }
 
-/// One sequence at the start of `units`, its continuation bytes unchecked.
+/// One sequence, its continuation bytes unchecked.
 struct Sequence {
     length: usize,
     value: Unit,
@@ -26,12 +26,20 @@ struct Sequence {
     proper: bool,
 }
 
-fn sequence(units: &[Unit]) -> Option<Sequence> {
-    let (&lead, rest) = units.split_first()?;
-    let (length, mask) = lead_form(lead & (VALUE | CHAR))?;
+impl Sequence {
+    /// RFC 3629: well formed, not overlong, and a character.
+    fn is_valid(&self) -> bool {
+        const SHORTEST: [Unit; 5] = [0, 0, 0x80, 0x800, 0x1_0000];
+        self.proper && self.value >= SHORTEST[self.length] && char::from_u32(self.value).is_some()
+    }
+}
+
+/// The sequence that a byte above 0x7F starts.
+fn sequence(lead: Unit, tail: &[Unit]) -> Option<Sequence> {
+    let (length, mask) = lead_form(lead & VALUE)?;
     let mut value = lead & mask;
     let mut proper = true;
-    for &unit in rest.get(..length - 1)? {
+    for &unit in tail.get(..length - 1)? {
         if unit & CHAR != 0 {
             return None;
         }
@@ -43,7 +51,6 @@ fn sequence(units: &[Unit]) -> Option<Sequence> {
 
 /// RFC 3629: all high bytes of `units` are valid UTF-8. On false nothing is appended.
 pub fn utf8(units: &[Unit], out: &mut Vec<Unit>) -> bool {
-    const SHORTEST: [Unit; 5] = [0, 0, 0x80, 0x800, 0x1_0000];
     let start = out.len();
     let mut rest = units;
     while let Some((&unit, tail)) = rest.split_first() {
@@ -52,12 +59,8 @@ pub fn utf8(units: &[Unit], out: &mut Vec<Unit>) -> bool {
             rest = tail;
             continue;
         }
-        match sequence(rest) {
-            Some(found)
-                if found.proper
-                    && found.value >= SHORTEST[found.length]
-                    && char::from_u32(found.value).is_some() =>
-            {
+        match sequence(unit, tail) {
+            Some(found) if found.is_valid() => {
                 out.push(found.value | UNICODE);
                 rest = &rest[found.length..];
             }
@@ -70,45 +73,22 @@ pub fn utf8(units: &[Unit], out: &mut Vec<Unit>) -> bool {
     true
 }
 
-/// U1: overlong forms and unchecked continuation bytes; what starts nothing stays a byte.
-///
-/// With `double` the same bytes are valid on a double-byte page of the site. Then what they would be as
-/// bad UTF-8 is mostly chance (`%8e%c0.` is a kanji and a dot): an overlong form counts only when it is
-/// well formed and structural, and no character with unchecked continuation bytes is folded further.
-/// Returns whether anything was decoded, and whether anything was overlong.
-pub fn utf8_lax(units: &[Unit], double: bool, out: &mut Vec<Unit>) -> (bool, bool) {
-    let (mut decoded, mut overlong) = (false, false);
-    let mut rest = units;
-    while let Some((&unit, tail)) = rest.split_first() {
-        let Some(found) = is_high_byte(unit).then(|| sequence(rest)).flatten() else {
-            out.push(unit);
-            rest = tail;
-            continue;
-        };
-        decoded = true;
-        rest = &rest[found.length..];
-        out.push(if found.value >= 0x80 {
-            found.value.min(VALUE) | if double && !found.proper { SETTLED } else { UNICODE }
-        } else if is_overlong(&found, double) {
-            overlong = true;
-            found.value | OVERLONG
-        } else {
-            found.value
-        });
-    }
-    (decoded, overlong)
+/// How UTF-8 is read where other bytes may stand beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixed {
+    /// Bytes of the longest sequence (U2).
+    pub longest: usize,
+    /// U1: overlong forms and unchecked continuation bytes too.
+    pub lax: bool,
+    /// The same bytes are valid on a double-byte page of the site. Then what they would be as bad UTF-8 is
+    /// mostly chance (`%8e%c0.` is a kanji and a dot): an overlong form counts only when it is well formed
+    /// and structural, and what best fit makes of unchecked continuation bytes is noted as chance.
+    pub double: bool,
 }
 
-fn is_overlong(found: &Sequence, double: bool) -> bool {
-    match (found.proper, double) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => is_structural(found.value),
-    }
-}
-
-/// U7: decode with a double-byte page, the lead byte swallowing whatever byte follows.
-pub fn pairs(units: &[Unit], page: &Page, out: &mut Vec<Unit>) {
+/// Each sequence as UTF-8, every other byte as `page` reads it, or left alone. Returns whether there was one.
+pub fn mixed(units: &[Unit], how: Mixed, page: Option<&Page>, out: &mut Vec<Unit>) -> bool {
+    let mut any = false;
     let mut rest = units;
     while let Some((&unit, tail)) = rest.split_first() {
         rest = tail;
@@ -116,16 +96,66 @@ pub fn pairs(units: &[Unit], page: &Page, out: &mut Vec<Unit>) {
             out.push(unit);
             continue;
         }
-        let lead = unit as u8;
-        let next = tail.first().filter(|&&next| page.is_lead(lead) && next & CHAR == 0);
-        let char = match next {
-            Some(&trail) => {
-                rest = &tail[1..];
-                if page.is_trail(trail as u8) { page.pair(lead, trail as u8).into() } else { REPLACEMENT }
+        let found = sequence(unit, tail).filter(|found| found.length <= how.longest);
+        match (found.filter(|found| how.lax || found.is_valid()), page) {
+            (Some(found), _) => {
+                any = true;
+                rest = &tail[found.length - 1..];
+                out.push(match found.value {
+                    0x80.. if how.double && !found.proper => found.value.min(VALUE) | UNICODE | CHANCE,
+                    0x80.. => found.value.min(VALUE) | UNICODE,
+                    ascii if how.is_overlong(&found) => ascii | OVERLONG,
+                    ascii => ascii,
+                });
             }
-            None => page.single(lead).into(),
-        };
-        out.push(char | SETTLED | unit & BAD_LEAD);
+            (None, Some(page)) => rest = step(unit, tail, page, out),
+            (None, None) => out.push(unit),
+        }
+    }
+    any
+}
+
+impl Mixed {
+    fn is_overlong(self, found: &Sequence) -> bool {
+        match (found.proper, self.double) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => is_structural(found.value),
+        }
+    }
+}
+
+/// U7: decode with a page; on a double-byte one a lead byte swallows whatever byte follows.
+pub fn paged(units: &[Unit], page: &Page, out: &mut Vec<Unit>) {
+    let mut rest = units;
+    while let Some((&unit, tail)) = rest.split_first() {
+        rest = tail;
+        if is_high_byte(unit) {
+            rest = step(unit, tail, page, out);
+        } else {
+            out.push(unit);
+        }
+    }
+}
+
+/// Decode one byte above 0x7F and the trail byte that it takes; returns what is left of `tail`.
+fn step<'a>(unit: Unit, tail: &'a [Unit], page: &Page, out: &mut Vec<Unit>) -> &'a [Unit] {
+    let lead = unit as u8;
+    let trail = tail.split_first().filter(|&(&next, _)| page.is_lead(lead) && next & CHAR == 0);
+    let (char, rest) = match trail {
+        Some((&trail, rest)) if page.is_trail(trail as u8) => (page.pair(lead, trail as u8).into(), rest),
+        Some((_, rest)) => (REPLACEMENT, rest),
+        None => (page.single(lead).into(), tail),
+    };
+    out.push(char | SETTLED | unit & BAD_LEAD);
+    rest
+}
+
+/// The value of a unit: a byte above 0x7F is a character of `page`, or of Latin-1.
+pub fn single(unit: Unit, page: Option<&Page>) -> Unit {
+    match page {
+        Some(page) if is_high_byte(unit) => page.single(unit as u8).into(),
+        _ => unit & VALUE,
     }
 }
 
@@ -140,7 +170,7 @@ pub fn mark_pairs(units: &mut [Unit], page: &Page) -> bool {
         }
         match units.get_mut(at) {
             Some(next) if *next & CHAR == 0 && page.is_trail(*next as u8) => {
-                *next |= if *next & VALUE < 0x80 { TRAIL } else { 0 };
+                *next |= if *next & VALUE < 0x80 { CHANCE } else { 0 };
                 at += 1;
             }
             _ => {
@@ -158,8 +188,10 @@ pub fn best_fit(units: &[Unit], fold: impl Fn(Unit) -> Option<u8>, out: &mut Vec
     let Some(first) = units.iter().position(|&unit| folded(unit).is_some()) else { return false };
     out.extend_from_slice(&units[..first]);
     out.extend(units[first..].iter().map(|&unit| match folded(unit) {
-        Some(ascii) if is_structural(ascii.into()) => Unit::from(ascii) | unit & !(VALUE | CHAR) | FITTED,
-        Some(ascii) => Unit::from(ascii) | unit & !(VALUE | CHAR),
+        Some(ascii) => {
+            let fitted = is_structural(ascii.into()) && unit & CHANCE == 0;
+            Unit::from(ascii) | unit & !(VALUE | CHAR) | if fitted { FITTED } else { 0 }
+        }
         None => unit,
     }));
     true

@@ -1,7 +1,7 @@
-//! What does a Windows code page do with a byte pair, and which characters does it squeeze into ASCII?
+//! What does a Windows code page make of a byte or a byte pair, and which characters does it squeeze into ASCII?
 //!
 //! The data is generated from NLS tables (`tables/generate.py`). Only what can change a path is kept:
-//! folds to ASCII (U5), lead and trail bytes (U7) and the characters of double-byte pairs.
+//! folds to ASCII (U5), lead and trail bytes (U7) and the characters of bytes and pairs above ASCII.
 
 use std::sync::LazyLock;
 
@@ -30,6 +30,7 @@ pub struct Page {
     /// Row in `units` of each lead byte, or NO_ROW.
     rows: [u8; 256],
     trails: [bool; 256],
+    double: bool,
     units: &'static [u8],
     /// Which block of `folds` a character's high byte has; 0 is the block of no folds.
     blocks: [u8; 256],
@@ -54,6 +55,7 @@ impl Page {
             number: data.number,
             rows: [NO_ROW; 256],
             trails: [false; 256],
+            double: !data.leads.is_empty(),
             units: data.units,
             blocks: [0; 256],
             folds: vec![[0; 256]],
@@ -78,7 +80,7 @@ impl Page {
     }
 
     pub fn is_double(&self) -> bool {
-        !self.units.is_empty()
+        self.double
     }
 
     pub fn is_lead(&self, byte: u8) -> bool {
@@ -89,7 +91,7 @@ impl Page {
         self.trails[usize::from(byte)]
     }
 
-    /// The character of a byte above 0x7F that stands alone, on a double-byte page.
+    /// The character of a byte above 0x7F that stands alone.
     pub fn single(&self, byte: u8) -> u16 {
         self.unit(usize::from(byte).wrapping_sub(0x80))
     }

@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use crate::iis::charset;
+use crate::iis::charset::{self, Mixed};
 use crate::iis::codepage::{self, Page};
 use crate::iis::table::{CodePage, ServerTable};
 use crate::iis::trace::{Step, Trace};
 use crate::iis::unescape::{Found, Manner, Stray, unescape};
-use crate::iis::unit::{Unit, VALUE};
+use crate::iis::unit::{Unit, VALUE, is_high_byte};
 
 /// Units that all candidates of a short target may have together. Bounding units bounds what a hostile target
 /// costs: some 10 ns each, until its reading is written.
@@ -37,7 +37,7 @@ pub struct Candidate {
     units: Range<usize>,
     pub trace: Trace,
     pass: u8,
-    /// Read as lax UTF-8 although it is valid on a double-byte page: control characters are chance.
+    /// Read as UTF-8 in part although it is valid on a double-byte page: control characters are chance.
     pub doubtful: bool,
 }
 
@@ -148,26 +148,45 @@ impl Expansion {
         }
         for page in doubles(job.pages) {
             let start = self.units.len();
-            self.derive(&source, |units, out| charset::pairs(units, page, out));
+            self.derive(&source, |units, out| charset::paged(units, page, out));
             self.push(base.at(start..self.units.len(), Step::Page(page.number)), found.wide, job);
         }
-        self.push(base.at(source, Step::Latin1), found.wide, job);
-        if !strict {
-            self.lax(&base, double, job);
+        self.push(base.clone(), found.wide, job);
+        // Four bytes that are valid are none to a decoder of three.
+        let how = Mixed { longest: 3, lax: false, double };
+        if job.table.utf8_each && !job.query && (!strict || found.four) {
+            self.mixed(&base, Step::Utf8Each, how, job);
+        }
+        if job.table.lax_utf8 && !strict {
+            self.mixed(&base, Step::Utf8Lax, Mixed { lax: true, ..how }, job);
+            if found.four {
+                self.mixed(&base, Step::Utf8Lax, Mixed { longest: 4, lax: true, ..how }, job);
+            }
         }
     }
 
-    /// Lax UTF-8. A server that does not read it gets the reading all the same when something is overlong:
-    /// the anomaly is worth a refusal wherever it is sent.
-    fn lax(&mut self, base: &Candidate, double: bool, job: Job) {
-        let start = self.units.len();
-        let (decoded, overlong) =
-            self.derive(&base.units, |units, out| charset::utf8_lax(units, double, out));
-        if decoded && (job.table.lax_utf8 || overlong) {
-            let lax = Candidate { doubtful: double, ..base.at(start..self.units.len(), Step::Utf8Lax) };
-            self.push(lax, true, job);
-        } else {
-            self.units.truncate(start);
+    /// UTF-8 beside other bytes, which are left alone or, in a path, read with each double-byte page.
+    fn mixed(&mut self, base: &Candidate, step: Step, how: Mixed, job: Job) {
+        for page in [None].into_iter().chain(doubles(job.pages).filter(|_| !job.query).map(Some)) {
+            let start = self.units.len();
+            let seen = self.derive(&base.units, |units, out| charset::mixed(units, how, page, out));
+            if !seen {
+                self.units.truncate(start);
+                match page {
+                    // Pages only take bytes away from UTF-8: where none is without one, none is with one.
+                    None => return,
+                    Some(_) => continue,
+                }
+            }
+            let mut mixed = base.at(start..self.units.len(), step);
+            mixed.doubtful = how.double;
+            match page {
+                None => self.push(mixed, true, job),
+                Some(page) => {
+                    mixed.trace = mixed.trace.with(Step::Page(page.number));
+                    self.push(mixed, true, Job { pages: &[CodePage(page.number)], ..job });
+                }
+            }
         }
     }
 
@@ -222,4 +241,20 @@ impl Candidate {
 /// The double-byte pages among the site's.
 fn doubles(pages: &[CodePage]) -> impl Iterator<Item = &'static Page> {
     pages.iter().filter_map(|&number| codepage::page(number)).filter(|page| page.is_double())
+}
+
+/// How to write a candidate out: the trace of it, and the page of its bytes above 0x7F. That is each single-byte
+/// page of the site, or `None`, Latin-1, on a site without one.
+pub fn spelled(
+    trace: Trace,
+    units: &[Unit],
+    pages: &[CodePage],
+) -> impl Iterator<Item = (Trace, Option<&'static Page>)> {
+    let high = units.iter().any(|&unit| is_high_byte(unit));
+    let pages = if high { pages } else { &[] };
+    let single = |&number: &CodePage| codepage::page(number).filter(|page| !page.is_double());
+    let mut paged = pages.iter().filter_map(single).peekable();
+    let trace_alone = if high { trace.with(Step::Latin1) } else { trace };
+    let alone = paged.peek().is_none().then_some((trace_alone, None));
+    alone.into_iter().chain(paged.map(move |page| (trace.with(Step::Page(page.number)), Some(page))))
 }

@@ -1,9 +1,10 @@
 //! The readings of a query, or of one parameter's name or value.
 
-use crate::iis::expand::{Expansion, Job};
+use crate::iis::charset;
+use crate::iis::expand::{Expansion, Job, spelled};
 use crate::iis::table::{CodePage, ServerTable};
 use crate::iis::trace::Trace;
-use crate::iis::unit::{VALUE, push_utf8};
+use crate::iis::unit::push_utf8;
 
 /// More ways to read a query than any honest one has.
 const MOST_READINGS: usize = 32;
@@ -36,19 +37,25 @@ impl QueryReadings {
         let job = Job { table, pages, passes: PASSES, query: true, most, times: 2 * most };
         self.incomplete = !self.expansion.expand(query, job);
         for (candidate, units) in self.expansion.candidates() {
-            let start = self.bytes.len();
-            for &unit in units {
-                match unit & VALUE {
-                    value @ 0x80.. => push_utf8(&mut self.bytes, value),
-                    ascii => self.bytes.push((ascii as u8).to_ascii_lowercase()),
+            for (trace, page) in spelled(candidate.trace, units, pages) {
+                if self.readings.len() == MOST_READINGS {
+                    self.incomplete = true;
+                    break;
                 }
-            }
-            let text = &self.bytes[start..];
-            let known = self.readings.iter().any(|&(from, to, _)| self.bytes[from..to] == *text);
-            if known {
-                self.bytes.truncate(start);
-            } else {
-                self.readings.push((start, self.bytes.len(), candidate.trace));
+                let start = self.bytes.len();
+                for &unit in units {
+                    match charset::single(unit, page) {
+                        value @ 0x80.. => push_utf8(&mut self.bytes, value),
+                        ascii => self.bytes.push((ascii as u8).to_ascii_lowercase()),
+                    }
+                }
+                let text = &self.bytes[start..];
+                let known = self.readings.iter().any(|&(from, to, _)| self.bytes[from..to] == *text);
+                if known {
+                    self.bytes.truncate(start);
+                } else {
+                    self.readings.push((start, self.bytes.len(), trace));
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The set of readings of one target: what each server table and code page could make of it.
 
-use crate::iis::expand::{Expansion, Job};
+use crate::iis::expand::{Expansion, Job, spelled};
 pub use crate::iis::query::QueryReadings;
 use crate::iis::shape::{Shape, Shapes};
 use crate::iis::table::{CodePage, ServerTable};
@@ -9,8 +9,8 @@ use crate::verdict::Reason;
 
 /// More ways to read a path than any honest one has.
 const MOST_READINGS: usize = 64;
-/// An honest path has at most a reading for each double-byte page and some six more.
-const MOST_TIMES: usize = 12;
+/// An honest path has at most three readings for each double-byte page and some six more.
+const MOST_TIMES: usize = 16;
 
 /// The anomalies from the gravest down: what hides something, then what climbs, then what renames.
 const GRAVITY: [Reason; 18] = [
@@ -99,14 +99,20 @@ impl Readings {
             most: MOST_READINGS,
             times: MOST_TIMES,
         };
-        let complete = self.expansion.expand(path, job);
+        let mut complete = self.expansion.expand(path, job);
         for (candidate, units) in self.expansion.candidates() {
-            let shape = self.shapes.write(units, self.readings.len() as u16, candidate.doubtful);
-            let bytes = &self.shapes.bytes;
-            let path = span(bytes, shape.path);
-            match self.readings.iter().position(|(earlier, _)| span(bytes, earlier.path) == path) {
-                Some(earlier) => self.shapes.take_back(&shape, earlier as u16),
-                None => self.readings.push((shape, candidate.trace)),
+            for (trace, page) in spelled(candidate.trace, units, pages) {
+                if self.readings.len() == MOST_READINGS {
+                    complete = false;
+                    break;
+                }
+                let shape = self.shapes.write(units, page, self.readings.len() as u16, candidate.doubtful);
+                let bytes = &self.shapes.bytes;
+                let path = span(bytes, shape.path);
+                match self.readings.iter().position(|(earlier, _)| span(bytes, earlier.path) == path) {
+                    Some(earlier) => self.shapes.take_back(&shape, earlier as u16),
+                    None => self.readings.push((shape, trace)),
+                }
             }
         }
         if !complete {

@@ -14,8 +14,13 @@ pub fn is_device(segment: &[u8]) -> bool {
     )
 }
 
-/// X12: `^[^~]{1,6}~[0-9]{1,3}(\.[^.]{0,3})?$`.
-pub fn is_short_name(segment: &[u8]) -> bool {
+/// X12: the segment is an 8.3 name, or is one up to where it may be cut.
+pub fn has_short_name(segment: &[u8]) -> bool {
+    is_short_name(segment) || cuts(segment).any(|end| is_short_name(&segment[..end]))
+}
+
+/// `^[^~]{1,6}~[0-9]{1,3}(\.[^.]{0,3})?$`.
+fn is_short_name(segment: &[u8]) -> bool {
     let Some(tilde) = memchr::memchr(b'~', segment) else { return false };
     let tail = &segment[tilde + 1..];
     let digits = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();

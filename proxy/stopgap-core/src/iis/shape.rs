@@ -1,9 +1,11 @@
 //! What path does a reading have, which names are in it, and what in it is ambiguous (catalogue 1.4)?
 
+use crate::iis::charset;
+use crate::iis::codepage::Page;
 use crate::iis::readings::{Anomaly, Name};
 use crate::iis::segment;
 use crate::iis::unescape::is_escape;
-use crate::iis::unit::{BAD_LEAD, FITTED, NOTED, OVERLONG, PERCENT_U, STRAY, TRAIL, Unit, VALUE, push_utf8};
+use crate::iis::unit::{BAD_LEAD, CHANCE, FITTED, NOTED, OVERLONG, PERCENT_U, STRAY, Unit, VALUE, push_utf8};
 use crate::verdict::Reason;
 
 /// Names of all readings together.
@@ -97,7 +99,7 @@ struct Segment {
     dot: usize,
     /// Classes that it holds.
     classes: Class,
-    /// A tilde is in it that is no trail byte.
+    /// A tilde is in it, and not by chance.
     tilde: bool,
 }
 
@@ -154,8 +156,9 @@ impl Shapes {
         None
     }
 
-    /// Write one reading. `doubtful`: control and forbidden characters in it are chance.
-    pub fn write(&mut self, units: &[Unit], reading: u16, doubtful: bool) -> Shape {
+    /// Write one reading, its bytes above 0x7F as characters of `single`. `doubtful`: control and forbidden
+    /// characters in it are chance.
+    pub fn write(&mut self, units: &[Unit], single: Option<&Page>, reading: u16, doubtful: bool) -> Shape {
         let first = self.begin(reading);
         self.bytes.reserve(units.len() * 3 + 1);
         self.bytes.push(b'/');
@@ -166,11 +169,11 @@ impl Shapes {
                 self.flags(unit);
             }
             let Some(&(lower, class)) = ASCII.get(value as usize) else {
-                push_utf8(&mut self.bytes, value);
+                push_utf8(&mut self.bytes, charset::single(unit, single));
                 continue;
             };
             if class == SEPARATOR {
-                if value == Unit::from(b'\\') && unit & TRAIL == 0 {
+                if value == Unit::from(b'\\') && unit & CHANCE == 0 {
                     self.note(Reason::Backslash, self.length());
                 }
                 if self.length() > segment.start {
@@ -183,8 +186,8 @@ impl Shapes {
             if class != PLAIN {
                 segment.classes |= class;
                 segment.dot = if class == DOT { self.length() } else { segment.dot };
-                segment.tilde |= class == TILDE && unit & TRAIL == 0;
-                if class & (CUT | ODD) != 0 && unit & TRAIL == 0 {
+                segment.tilde |= class == TILDE && unit & CHANCE == 0;
+                if class & (CUT | ODD) != 0 && unit & CHANCE == 0 {
                     self.odd(lower, &units[at + 1..], doubtful);
                 }
             }
@@ -282,7 +285,7 @@ impl Shapes {
         let text = &self.bytes[self.base + start..];
         let reasons = [
             segment::is_device(text).then_some(Reason::DeviceName),
-            (tilde && segment::is_short_name(text)).then_some(Reason::ShortName),
+            (tilde && segment::has_short_name(text)).then_some(Reason::ShortName),
             (classes & (DOT | SPACE) != 0).then(|| segment::dots(text)).flatten(),
         ];
         let semicolon = (classes & CUT != 0).then(|| segment::differing_semicolon(text)).flatten();

@@ -14,7 +14,9 @@ pub struct ServerTable {
     pub percent_u: bool,
     /// Letters after `%` that are no hexadecimal digits are computed with (P5).
     pub arithmetic_escape: bool,
-    /// Overlong and unchecked UTF-8 (U1).
+    /// UTF-8 is decoded sequence by sequence, what is none by the page (U1, U2).
+    pub utf8_each: bool,
+    /// Overlong and unchecked UTF-8 (U1), both as a decoder of three bytes (U2) and as one of four has it.
     pub lax_utf8: bool,
     /// Unicode is squeezed into the code page by best fit (U5).
     pub best_fit: bool,
@@ -29,8 +31,9 @@ pub struct ServerTable {
 /// * more_passes: P3, unpatched 5.0 and before (MS01-026); "cap 3-4 rounds" is ours.
 /// * percent_u: P2 and P2b: on everywhere, whatever libhtp's personality of 5.1 says.
 /// * arithmetic_escape: P5, MS99-061, IIS 4 and before.
+/// * utf8_each: Snort's model of 4.0 and 5.0; their decoder takes one, two and three bytes (U2).
 /// * lax_utf8: U1: MS00-078 in 4.0 and 5.0, CVE-2009-1535 in the WebDAV of 5.1 and 6.0.
-/// * best_fit: U5, certain for 4.0 to 5.1, possible for ISAPI on 6.0.
+/// * best_fit: U5, certain for 4.0 to 5.1, possible for ISAPI on 6.0 and later.
 /// * buffer_body and reuse_after_body: B1 and B6, holes of 4.0 to 5.1.
 pub const SERVERS: &[ServerTable] = &[
     ServerTable {
@@ -38,6 +41,7 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 3,
         percent_u: true,
         arithmetic_escape: true,
+        utf8_each: true,
         lax_utf8: true,
         best_fit: true,
         buffer_body: true,
@@ -48,6 +52,7 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 3,
         percent_u: true,
         arithmetic_escape: false,
+        utf8_each: true,
         lax_utf8: true,
         best_fit: true,
         buffer_body: true,
@@ -58,6 +63,7 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 0,
         percent_u: true,
         arithmetic_escape: false,
+        utf8_each: true,
         lax_utf8: true,
         best_fit: true,
         buffer_body: true,
@@ -68,6 +74,7 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 0,
         percent_u: true,
         arithmetic_escape: false,
+        utf8_each: false,
         lax_utf8: true,
         best_fit: true,
         buffer_body: false,
@@ -81,6 +88,7 @@ pub const SERVERS: &[ServerTable] = &[
         more_passes: 3,
         percent_u: true,
         arithmetic_escape: true,
+        utf8_each: true,
         lax_utf8: true,
         best_fit: true,
         buffer_body: true,
@@ -94,8 +102,9 @@ const STRICT: ServerTable = ServerTable {
     more_passes: 0,
     percent_u: true,
     arithmetic_escape: false,
+    utf8_each: false,
     lax_utf8: false,
-    best_fit: false,
+    best_fit: true,
     buffer_body: false,
     reuse_after_body: true,
 };

@@ -1,7 +1,7 @@
 //! Which steps made a reading? A short list that is copied with it and spelled out only for people.
 
-/// Four passes of at most five steps.
-const ROOM: usize = 20;
+/// Four passes of at most five steps, and what the bytes that are left are read as.
+const ROOM: usize = 21;
 
 /// One step from the wire to a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,17 @@ pub enum Step {
     Plus,
     /// `%` without two hexadecimal digits was dropped (P7).
     StrayDropped,
+    /// All of it is valid UTF-8.
     Utf8,
+    /// Each valid sequence as UTF-8, other bytes as the next step says.
+    Utf8Each,
+    /// The same, with overlong forms and unchecked continuation bytes (U1).
     Utf8Lax,
+    /// Bytes above 0x7F as Latin-1, on a site without a single-byte page.
     Latin1,
     /// U+FF01 to U+FF5E became ASCII.
     FullWidth,
-    /// Decoded with this double-byte page.
+    /// Bytes above 0x7F decoded with this page.
     Page(u16),
     /// Best fit of this page.
     BestFit(u16),
@@ -37,6 +42,7 @@ impl Step {
             Step::Plus => "plus".into(),
             Step::StrayDropped => "stray-dropped".into(),
             Step::Utf8 => "utf8".into(),
+            Step::Utf8Each => "utf8-each".into(),
             Step::Utf8Lax => "utf8-lax".into(),
             Step::Latin1 => "latin1".into(),
             Step::FullWidth => "full-width".into(),

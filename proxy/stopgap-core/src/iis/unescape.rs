@@ -36,6 +36,8 @@ pub struct Found {
     pub plus: bool,
     /// A byte above 0x7F is among the output.
     pub high: bool,
+    /// One of these starts four bytes of UTF-8, or looks so.
+    pub four: bool,
     /// A character above 0x7F is among the output.
     pub wide: bool,
 }
@@ -44,6 +46,11 @@ impl Found {
     /// The pass changed something.
     pub fn changed(self) -> bool {
         self.percent || self.percent_u || self.computed || self.plus
+    }
+
+    fn byte(&mut self, unit: Unit) {
+        self.high |= is_high_byte(unit);
+        self.four |= is_high_byte(unit) && matches!(unit & VALUE, 0xF0..=0xF7);
     }
 }
 
@@ -60,7 +67,7 @@ pub fn unescape<T: Copy + Into<Unit>>(input: &[T], manner: Manner, out: &mut Vec
                 out.push(b' ' as Unit);
                 continue;
             }
-            found.high |= is_high_byte(unit);
+            found.byte(unit);
             found.wide |= unit & UNICODE != 0;
             out.push(unit);
             continue;
@@ -68,7 +75,7 @@ pub fn unescape<T: Copy + Into<Unit>>(input: &[T], manner: Manner, out: &mut Vec
         if let Some(byte) = hex_pair(tail) {
             rest = &tail[2..];
             found.percent = true;
-            found.high |= byte >= 0x80;
+            found.byte(byte);
             out.push(byte);
         } else if let Some(char) = percent_u(tail).filter(|_| manner.percent_u) {
             rest = &tail[5..];
@@ -82,7 +89,7 @@ pub fn unescape<T: Copy + Into<Unit>>(input: &[T], manner: Manner, out: &mut Vec
                 (Stray::Compute, Some(byte)) => {
                     rest = &tail[2..];
                     found.computed = true;
-                    found.high |= byte >= 0x80;
+                    found.byte(byte);
                     out.push(byte);
                 }
                 _ => {

@@ -1,7 +1,7 @@
 //! What is one element of a half-decoded target? A unit: a byte or a character, and where it came from.
 //!
 //! The low 21 bits are the value. A unit without CHAR bits is a byte as the server holds it; above 0x7F
-//! it is either the start of something in a later step or, read alone, Latin-1. The other bits mark what
+//! it is either the start of something in a later step or, read alone, of the site's single-byte page. The other bits mark what
 //! makes a target ambiguous, so that whoever writes the reading out can say so at the right place.
 
 pub type Unit = u32;
@@ -9,11 +9,12 @@ pub type Unit = u32;
 pub const VALUE: Unit = 0x1F_FFFF;
 /// A character of UTF-8 or `%uHHHH`: best fit applies to it.
 pub const UNICODE: Unit = 1 << 31;
-/// A character that needs no further folding: it came from a double-byte page, or is doubtful UTF-8.
+/// A character that needs no further folding: it came from a page.
 pub const SETTLED: Unit = 1 << 30;
 pub const CHAR: Unit = UNICODE | SETTLED;
-/// A byte that is also the trail byte of a valid pair in one of the site's pages.
-pub const TRAIL: Unit = 1 << 29;
+/// What it says is likely chance: it is also the trail byte of a valid pair in one of the site's pages, or
+/// UTF-8 with unchecked continuation bytes in what is valid there.
+pub const CHANCE: Unit = 1 << 29;
 /// A `%` that starts no escape.
 pub const STRAY: Unit = 1 << 28;
 /// It was written `%uHHHH`.

@@ -4,6 +4,7 @@ mod ambiguity;
 mod benign;
 mod bounds;
 mod cost;
+mod mixed;
 mod pages;
 mod queries;
 mod spellings;

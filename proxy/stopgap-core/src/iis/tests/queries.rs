@@ -48,3 +48,9 @@ fn padding_hides_nothing() {
     let readings = read(&query, "any", DEFAULT_PAGES);
     assert!(readings.len() > 12 && readings.iter().any(|reading| reading.starts_with("q=../")));
 }
+
+#[test]
+fn a_byte_alone_is_a_character_of_the_page() {
+    assert_eq!(read("q=%e8", "any", &[CodePage(1250)]), ["q=%e8", "q=\u{10d}"]);
+    assert_eq!(read("q=%e8", "any", &[CodePage(949)])[1..], ["q=\u{fffd}", "q=\u{e8}"]);
+}

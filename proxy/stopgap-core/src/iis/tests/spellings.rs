@@ -38,7 +38,8 @@ fn the_sixteen_probes_of_nimda() {
             }
         }
     }
-    for path in climbing {
+    // Where nothing decodes it, what is overlong climbs nowhere.
+    for path in climbing.iter().filter(|path| !path.contains("/..%c")) {
         assert!(!reasons(&read(path.as_bytes(), "iis10", DEFAULT_PAGES)).is_empty(), "{path} on iis10");
     }
 }
@@ -73,7 +74,8 @@ fn spellings_of_ida() {
         ("/x.%c1%a9da", "iis5.1"),
         ("/x%c0%aeida", "iis6"),
         ("/x.%e0%81%a9da", "iis5"),
-        ("/x.%f0%80%81%a9da", "iis5"),
+        ("/x.%f0%80%81%a9da", "iis6"),
+        ("/x.%f0%80%81%a9da", "any"),
         ("/x.%c1)da", "iis5"),
         ("/x.%c4%b1da", "iis5"),
         ("/x.%ef%bd%89da", "iis5"),
@@ -83,6 +85,8 @@ fn spellings_of_ida() {
         ("/x.%ef%bc%8569da", "iis5"),
         ("/x.i%c4%91a", "iis6"),
         ("/x.%c3%aeda", "iis5"),
+        ("/x.%c4%b1da", "iis7"),
+        ("/default%ef%bc%8eida", "iis10"),
     ];
     for (path, server) in rows {
         let readings = read(path.as_bytes(), server, DEFAULT_PAGES);
@@ -95,7 +99,7 @@ fn spellings_of_ida() {
 /// A reading that a server cannot have is not there.
 #[test]
 fn later_servers_decode_once() {
-    for path in ["/x.%2569da", "/x.%5pda", "/x.%ef%bd%89da"] {
+    for path in ["/x.%2569da", "/x.%5pda"] {
         let readings = read(path.as_bytes(), "iis7", DEFAULT_PAGES);
         assert!(!extensions(&readings).contains(&"ida".into()), "{path}: {:?}", paths(&readings));
     }
@@ -166,6 +170,7 @@ fn steps_tell_how() {
     assert_eq!(at("/xida"), ["percent", "utf8", "best-fit-1252", "percent-2"]);
     let readings = read(b"/%95%5c%c0%aea", "iis5", DEFAULT_PAGES);
     let all: Vec<_> = (0..readings.len()).map(|index| readings.steps(index).join(" ")).collect();
-    assert_eq!(all, ["percent cp932", "percent latin1", "percent utf8-lax"]);
+    let lax = ["percent utf8-lax cp1252", "percent utf8-lax cp932"];
+    assert_eq!(all, ["percent cp932", "percent cp1252", lax[0], lax[1]]);
     assert_eq!(read(b"/a/%u0062", "iis5", WESTERN).steps(0), ["percent-u"]);
 }
