@@ -125,6 +125,9 @@ class Client(asyncio.Protocol):
         self.receive = self.session.receive
         self.respond = self.session.respond
         self.gate.clients.add(self)
+        if len(self.gate.clients) > self.gate.most:
+            self.gate.shed += 1
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         command, payload = self.receive(data)
@@ -189,7 +192,7 @@ class Client(asyncio.Protocol):
     def _hold(self, payload: bytes) -> None:
         self.flags |= HOLDING
         if self.spool is None:
-            self.spool = Spool(self.gate.folder)
+            self.spool = Spool(self.gate.folder, self.gate.held)
         if self.spool.add(payload) and not self.flags & SPILLING:
             self._hold_back(SPILLING)
             self.gate.spawn(spill(self.spool, partial(self._spilled, self.spool)))

@@ -1,7 +1,9 @@
 """Where does a request body wait until it is complete?
 
-In memory up to MEMORY bytes, then in an unnamed temporary file. A `Spool` does no waiting of its
-own: its `write` and `read` touch the disk and run in a thread, which `spill` and `pump` see to.
+In memory up to MEMORY bytes, then in an unnamed temporary file; when all bodies of the worker together
+exceed ALL_MEMORY, each is moved to disk from LITTLE bytes on, so that many slow uploads cost disk and not
+memory. A `Spool` does no waiting of its own: its `write` and `read` touch the disk and run in a
+thread, which `spill` and `pump` see to.
 """
 
 import asyncio
@@ -14,33 +16,52 @@ if TYPE_CHECKING:
 
 MEMORY: Final = 256 << 10
 """Bytes of one body that are kept in memory."""
+ALL_MEMORY: Final = 8 << 20
+"""Bytes of all bodies of a worker that may be in memory before the small ones go to disk as well."""
+LITTLE: Final = 16 << 10
+OBJECT: Final = 48
+"""Bytes that a piece costs beside its own: a body may come in pieces of one byte."""
 PIECE: Final = 256 << 10
 """Bytes read back from the file at once."""
 
 
+class Held:
+    """How many bytes all spools of a worker have in memory."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+
+
 class Spool:
-    """One held body. Its bytes are in the file first, then in `pieces`."""
+    """One held body. Its bytes are in the file first, then in `pieces`; `size` is what those cost."""
 
-    __slots__ = ("file", "folder", "pieces", "size")
+    __slots__ = ("all", "file", "folder", "pieces", "size")
 
-    def __init__(self, folder: str | None) -> None:
+    def __init__(self, folder: str | None, held: Held) -> None:
+        """`folder` is for the file (None: the system's), `held` shared by all spools."""
         self.folder = folder
+        self.all = held
         self.pieces: list[bytes] = []
         self.size = 0
         self.file: IO[bytes] | None = None
 
     def add(self, data: bytes) -> bool:
         """Keep these bytes; True if there are now too many in memory and `spill` is due."""
+        cost = len(data) + OBJECT
         self.pieces.append(data)
-        self.size += len(data)
+        self.size += cost
+        self.all.size += cost
         return self.heavy
 
     @property
     def heavy(self) -> bool:
-        return self.size > MEMORY
+        return self.size > (MEMORY if self.all.size <= ALL_MEMORY else LITTLE)
 
     def take(self) -> list[bytes]:
         """What is in memory, which the spool no longer holds."""
+        self.all.size -= self.size
         pieces, self.pieces, self.size = self.pieces, [], 0
         return pieces
 
@@ -64,7 +85,7 @@ class Spool:
 
     def close(self) -> None:
         """Forget everything."""
-        self.pieces.clear()
+        self.take()
         if self.file is not None:
             self.file.close()
             self.file = None

@@ -14,6 +14,7 @@ from stopgap import _core
 from stopgap.gate.client import Client
 from stopgap.gate.messages import Site
 from stopgap.gate.pool import Origin, Pool
+from stopgap.gate.spool import Held
 from stopgap.gate.upstream import Upstream
 from stopgap.gate.worker import Gate
 
@@ -155,6 +156,9 @@ class House:
         self.retired: list[Pool] = []
         self.clients: set[Client] = set()
         self.folder: str | None = None
+        self.held = Held()
+        self.most = 2
+        self.shed = 0
         self.work: list[Coroutine[Any, Any, None]] = []
 
     def clock(self) -> float:

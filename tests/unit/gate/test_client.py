@@ -482,6 +482,13 @@ def test_client_gone_while_it_waits() -> None:
     assert len(house.pool.origins[0].idle) == 1
 
 
+def test_one_client_too_many() -> None:
+    house = House()
+    wires = [house.client()[1] for _ in range(house.most + 1)]
+    assert [wire.state for wire in wires] == ["open", "open", "aborted"]
+    assert (house.shed, len(house.clients)) == (1, 2)
+
+
 def test_half_closed_client_gets_its_answer() -> None:
     house = House()
     upstream, _ = house.idle()
