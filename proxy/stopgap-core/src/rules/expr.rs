@@ -138,13 +138,16 @@ impl Expr {
         }
     }
 
-    /// The reason of a refusal: that of the first field tested for text, else of the first field; what
-    /// is under `not` is asked when nothing else is there (a list of allowed methods).
+    /// The reason of a refusal: that of the first field tested for text; of the fields that are only
+    /// measured, when they agree. What is under `not` is asked when nothing else is there (a list of
+    /// allowed methods).
     pub fn reason(&self) -> Reason {
         let positive = self.positive();
         let leaves = if positive.is_empty() { self.leaves() } else { positive };
+        let mut reasons = leaves.iter().map(|leaf| leaf.field.reason());
         let text = leaves.iter().find(|leaf| !matches!(leaf.test, Test::Number(..)));
-        text.or(leaves.first()).map_or(Reason::RuleDenied, |leaf| leaf.field.reason())
+        let agreed = reasons.next().filter(|first| reasons.all(|other| other == *first));
+        text.map(|leaf| leaf.field.reason()).or(agreed).unwrap_or(Reason::RuleDenied)
     }
 
     /// The structural reasons that a rule of field "reason" labels; empty for every other rule.
