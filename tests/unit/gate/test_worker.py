@@ -292,6 +292,44 @@ def _pinned(worker: Running) -> int:
     return worker.receive(messages.Pong).origins[0].pinned
 
 
+def test_upgraded_connection_is_a_tunnel() -> None:
+    def serve(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        )
+        while data := connection.recv(65536):
+            connection.sendall(data.upper())
+
+    with Origin(serve) as origin, Running() as worker:
+        worker.use(origin.url, site={"upgrade": ["websocket"]})
+        with worker.connect() as client:
+            client.sendall(GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 101 ")
+            big = b"x" * (1 << 20)
+            client.sendall(b"hello" + big)
+            got = b""
+            while len(got) < len(big) + 5:
+                got += client.recv(1 << 20)
+            assert got == b"HELLO" + big.upper()
+
+
+def test_expected_continue_is_said() -> None:
+    def serve(connection: socket.socket) -> None:
+        assert b"expect" not in read_head(connection).lower()
+        answer(connection)
+
+    with Origin(serve) as origin, Running() as worker:
+        worker.use(origin.url, server="iis5")
+        with worker.connect() as client:
+            client.sendall(
+                b"POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(b"12345")
+            assert client.recv(65536).endswith(b"ok")
+
+
 def test_reload_keeps_requests_in_flight_and_idle_connections() -> None:
     def slow(connection: socket.socket) -> None:
         while read_head(connection):
