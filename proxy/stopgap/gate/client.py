@@ -3,8 +3,7 @@
 One `Client` is one client connection and one `Session`. The way of almost every request is the
 first branch of `data_received` (a whole request, an idle origin connection) and the first branch of
 `Upstream.data_received` (the whole answer), that of an attack the second; all else is in the table
-at the end. `flags` says what is unusual about a connection: as long as it is 0, the end of an
-exchange needs no second look.
+at the end. `flags.py` says what may be unusual about a connection.
 
 Back-pressure: whichever side cannot take more stops the reading of the other (`ORIGIN_FULL`,
 `CLOGGED`). Only the client's reading has several reasons to stop; `HELD` is their union.
@@ -35,32 +34,31 @@ from stopgap._core import (
     WAIT,
 )
 from stopgap.gate import health
+from stopgap.gate.flags import (
+    CLOGGED,
+    HALF,
+    HELD,
+    HOLDING,
+    LEAVING,
+    LINGER,
+    OPENED,
+    ORIGIN_FULL,
+    OUTDATED,
+    OWED,
+    PAUSED,
+    PINNED,
+    PUMPING,
+    QUEUED,
+    SPILLING,
+    TUNNELLED,
+    WAITING,
+)
 from stopgap.gate.spool import Spool, pump, spill
 
 if TYPE_CHECKING:
     from stopgap.gate.pool import Pool
     from stopgap.gate.upstream import Upstream
     from stopgap.gate.worker import Gate
-
-# Why the client is not read from.
-PAUSED: Final = 1  # the core wants no more until the answer is finished
-ORIGIN_FULL: Final = 2  # the origin reads more slowly than the client sends
-QUEUED: Final = 4  # an open request waits for a connection
-SPILLING: Final = 8  # a held body is being written to disk
-OWED: Final = 16  # more requests are in the core's buffer, but the client reads no answers
-HELD: Final = PAUSED | ORIGIN_FULL | QUEUED | SPILLING | OWED
-# What else is unusual.
-CLOGGED: Final = 32  # the client reads more slowly than the origin answers
-OPENED: Final = 64  # OPEN was given, END not yet
-HOLDING: Final = 128  # HOLD was given, SEND not yet
-PUMPING: Final = 256  # a held body is on its way from disk to the origin
-PINNED: Final = 512  # the client owns an origin connection
-HALF: Final = 1024  # the client has closed its sending half
-LEAVING: Final = 2048  # the worker drains: close when nothing runs
-OUTDATED: Final = 4096  # the exchange began under the policy before: its pools are kept
-LINGER: Final = 8192  # refused and half-closed: what still comes is thrown away
-WAITING: Final = 16384  # in the queue of a pool
-TUNNELLED: Final = 32768  # after an answer of 101
 
 COMMAND: Final = MORE - 1
 LINGER_BYTES: Final = 1 << 20

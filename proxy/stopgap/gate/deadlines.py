@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from stopgap._core import WAIT
 from stopgap.gate import health
-from stopgap.gate.client import CLOGGED, LEAVING, LINGER, LINGER_SECONDS, OPENED, ORIGIN_FULL, Client
+from stopgap.gate.client import LINGER_SECONDS, Client
+from stopgap.gate.flags import CLOGGED, LEAVING, LINGER, OPENED, ORIGIN_FULL
 
 if TYPE_CHECKING:
     from stopgap.gate.worker import Gate

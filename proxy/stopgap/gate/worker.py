@@ -25,8 +25,9 @@ import uvloop
 
 from stopgap import _core
 from stopgap.gate import messages, tls
-from stopgap.gate.client import LEAVING, OUTDATED, Client
+from stopgap.gate.client import Client
 from stopgap.gate.deadlines import sweep
+from stopgap.gate.flags import LEAVING, OUTDATED
 from stopgap.gate.pool import Pool
 from stopgap.gate.spool import Held
 from stopgap.gate.upstream import dial

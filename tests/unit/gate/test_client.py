@@ -22,7 +22,7 @@ from stopgap._core import (
     WAIT,
     WRITE,
 )
-from stopgap.gate import client as module
+from stopgap.gate import flags
 from stopgap.gate.spool import MEMORY
 from tests.unit.gate.fakes import SITE, House
 
@@ -67,7 +67,7 @@ def test_waits_for_a_connection() -> None:
     client, wire = house.client()
     house.script.expect("receive", GET, FORWARD, b"rewritten")
     client.data_received(GET)
-    assert client.flags == module.WAITING
+    assert client.flags == flags.WAITING
     upstream, origin = house.connect()
     assert origin.take() == b"rewritten"
     house.script.expect("respond", OK, FINISH, b"answer")
@@ -509,7 +509,7 @@ def test_leaving_after_the_answer() -> None:
     house.script.expect("receive", GET, FORWARD, b"rewritten")
     house.script.expect("respond", OK, FINISH, b"answer")
     client.data_received(GET)
-    client.flags |= module.LEAVING
+    client.flags |= flags.LEAVING
     upstream.data_received(OK)
     assert (wire.take(), wire.state) == (b"answer", "closed")
 
@@ -521,7 +521,7 @@ def test_exchange_keeps_the_pools_of_its_policy() -> None:
     house.script.expect("receive", GET, FORWARD, b"rewritten")
     house.script.expect("respond", OK, FINISH, b"answer")
     client.data_received(GET)
-    client.flags |= module.OUTDATED
+    client.flags |= flags.OUTDATED
     house.pools = [House().pool]
     upstream.data_received(OK)
     assert client.pools is house.pools and client.flags == 0

@@ -3,8 +3,7 @@
 from typing import cast
 
 from stopgap._core import CLOSE, FORWARD, OPEN, RETIRE, WAIT
-from stopgap.gate import client as flags
-from stopgap.gate import health
+from stopgap.gate import flags, health
 from stopgap.gate.deadlines import sweep
 from stopgap.gate.worker import Gate
 from tests.unit.gate.fakes import House
