@@ -4,7 +4,11 @@ use crate::verdict::Reason;
 
 /// X13: the part before the first dot, colon or semicolon, without trailing spaces, is a DOS device.
 pub fn is_device(segment: &[u8]) -> bool {
-    if segment.len() < 3 || !matches!(segment[0], b'a' | b'c' | b'l' | b'n' | b'p') {
+    let ends = |at: usize| {
+        segment.get(at).is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'.' | b':' | b';'))
+    };
+    let starts = matches!(segment, [b'a' | b'c' | b'l' | b'n' | b'p', _, _, ..]);
+    if !starts || !(ends(3) || ends(4)) {
         return false;
     }
     let stem = segment.iter().position(|byte| matches!(byte, b'.' | b':' | b';')).unwrap_or(segment.len());
