@@ -314,6 +314,7 @@ class Client(asyncio.Protocol):
         if flags & OUTDATED:
             self.pools = self.gate.pools
         self.flags &= ~(OUTDATED | HOLDING)
+        self.request = b""
         if flags & (OPENED | HOLDING):
             self._linger()
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from stopgap._core import WAIT
 from stopgap.gate import health
 from stopgap.gate.client import LINGER_SECONDS, Client
-from stopgap.gate.flags import CLOGGED, LEAVING, LINGER, OPENED, ORIGIN_FULL
+from stopgap.gate.flags import CLOGGED, CLOSING, LEAVING, LINGER, OPENED, ORIGIN_FULL
 
 if TYPE_CHECKING:
     from stopgap.gate.worker import Gate
@@ -32,10 +32,13 @@ def sweep(gate: "Gate", now: float) -> None:
             if client.upstream is not None and not client.flags & OPENED:
                 client.upstream.origin.health.count(health.TIMEOUT)
             client.settle(command, payload)
-        elif client.flags & CLOGGED:
+        elif client.flags & (CLOGGED | CLOSING):
             _unread(client, now)
         elif client.flags & ORIGIN_FULL:
             _untaken(client, now)
+        elif client.transport.is_closing():
+            client.flags |= CLOSING
+            client.stalled = now
         elif client.flags & LEAVING and not client.session.busy:
             client.transport.close()
     for pool in (*gate.pools, *gate.retired):

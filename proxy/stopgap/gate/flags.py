@@ -23,4 +23,5 @@ LEAVING: Final = 1 << 11  # the worker drains: close when nothing runs
 OUTDATED: Final = 1 << 12  # the exchange began under the policy before: its pools are kept
 LINGER: Final = 1 << 13  # refused and half-closed: what still comes is thrown away
 WAITING: Final = 1 << 14  # in the queue of a pool
+CLOSING: Final = 1 << 16  # closed, but the client has not taken all that was written
 TUNNELLED: Final = 1 << 15  # after an answer of 101

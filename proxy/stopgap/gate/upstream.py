@@ -104,6 +104,7 @@ class Upstream(asyncio.Protocol):
                 client.finish(FINISH, command)
                 return
             client.upstream = None
+            client.request = b""
             self.client = None
             self.respond = _stray
             self.reused = True

@@ -108,7 +108,7 @@ class Wire(asyncio.Transport):
         return not self.reading
 
     def is_closing(self) -> bool:
-        return self.state in ("closed", "aborted")
+        return self.state in ("closed", "aborted", "flushing")
 
     def close(self) -> None:
         self._end("closed")
@@ -117,7 +117,7 @@ class Wire(asyncio.Transport):
         self._end("aborted")
 
     def _end(self, state: str) -> None:
-        if not self.is_closing():
+        if self.state not in ("closed", "aborted"):
             self.state = state
             self.protocol.connection_lost(None)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,7 +26,7 @@ SECONDS = 20.0
 
 
 class Origin:
-    """`serve(connection)` runs in a thread for each connection and may just return."""
+    """`serve(connection)` runs in a thread for each connection and may just return; the worker may reset it."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self.serve = serve
@@ -51,7 +52,7 @@ class Origin:
 
     def _run(self, connection: socket.socket) -> None:
         connection.settimeout(SECONDS)
-        with connection:
+        with connection, suppress(ConnectionError):
             self.serve(connection)
 
     def __enter__(self) -> Self:

@@ -38,6 +38,7 @@ def test_usual_exchange() -> None:
         assert wire.take() == b"answer"
         assert house.pool.origins[0].idle == [upstream]
         assert client.upstream is None
+        assert client.request == b"", "an idle client keeps nothing of what it sent"
     assert client.flags == 0
 
 

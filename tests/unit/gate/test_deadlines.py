@@ -60,6 +60,18 @@ def test_client_that_reads_nothing() -> None:
     assert wire.state == "aborted"
 
 
+def test_client_that_does_not_take_the_last_bytes() -> None:
+    house = House()
+    _, wire = house.client()
+    wire.state = "flushing"
+    wire.unsent = 1000
+    for _ in range(4):
+        run(house, 30)
+        assert wire.state == "flushing"
+    run(house, 1)
+    assert wire.state == "aborted"
+
+
 def test_origin_that_takes_nothing() -> None:
     house = House()
     upstream, origin = house.idle()

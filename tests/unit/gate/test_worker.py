@@ -448,3 +448,21 @@ def test_many_clients_cost_little() -> None:
             assert worker.ask(LAST).endswith(b"ok")
         assert worker.resident() < LIMIT
         assert origin.connections == 1
+
+
+def test_last_answer_that_nobody_reads_is_given_up() -> None:
+    def serve(connection: socket.socket) -> None:
+        while read_head(connection):
+            answer(connection, bytes(64 << 20), b"Connection: close\r\n")
+
+    with Origin(serve) as origin, Running() as worker:
+        worker.use(origin.url, write=1.0)
+        with worker.connect() as client:
+            client.sendall(LAST)
+            until(lambda: _clients(worker) == 1)
+            until(lambda: _clients(worker) == 0)
+
+
+def _clients(worker: Running) -> int:
+    worker.send(messages.Ping(1))
+    return worker.receive(messages.Pong).clients
