@@ -158,6 +158,15 @@ class Client(asyncio.Protocol):
                 return
             command, payload = self.receive(b"")
 
+    def _again(self) -> None:
+        """The core has more requests. An error must not leave the client waiting: uvloop would close
+        the connection only for one in `data_received` as the loop calls it."""
+        try:
+            self.data_received(b"")
+        except BaseException:
+            self.transport.abort()
+            raise
+
     def _wait(self, payload: bytes) -> None:
         """The core needs more bytes."""
 
@@ -324,7 +333,7 @@ class Client(asyncio.Protocol):
         if flags & CLOGGED:
             self._hold_back(OWED)
         elif command & MORE:
-            self.gate.loop.call_soon(self.data_received, b"")
+            self.gate.loop.call_soon(self._again)
         self._go_on(PAUSED | ORIGIN_FULL | QUEUED)
 
     def _part(self, upstream: "Upstream", base: int) -> None:
@@ -408,7 +417,7 @@ class Client(asyncio.Protocol):
             self.upstream.transport.resume_reading()
         if self.flags & OWED:
             self._go_on(OWED)
-            self.gate.loop.call_soon(self.data_received, b"")
+            self.gate.loop.call_soon(self._again)
 
     def eof_received(self) -> bool:
         """A client that has sent its whole request may close its half and still gets the answer."""

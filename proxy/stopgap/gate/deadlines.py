@@ -23,28 +23,36 @@ WRITE_SECONDS: Final = 60.0
 def sweep(gate: "Gate", now: float) -> None:
     """End what has taken too long at this time (monotonic seconds)."""
     for client in tuple(gate.clients):
-        if client.flags & LINGER:
-            if now - client.stalled > LINGER_SECONDS:
-                client.transport.abort()
-            continue
-        command, payload = client.session.expire()
-        if command != WAIT:
-            if client.upstream is not None and not client.flags & OPENED:
-                client.upstream.origin.health.count(health.TIMEOUT)
-            client.settle(command, payload)
-        elif client.flags & (CLOGGED | CLOSING):
-            _unread(client, now)
-        elif client.flags & ORIGIN_FULL:
-            _untaken(client, now)
-        elif client.transport.is_closing():
-            client.flags |= CLOSING
-            client.stalled = now
-        elif client.flags & LEAVING and not client.session.busy:
-            client.transport.close()
+        try:
+            _look(client, now)
+        except Exception as exc:
+            client.transport.abort()
+            gate.loop.call_exception_handler({"message": "deadline sweep", "exception": exc})
     for pool in (*gate.pools, *gate.retired):
         for upstream in pool.sweep(now):
             upstream.drop()
     gate.retired = [pool for pool in gate.retired if not pool.empty]
+
+
+def _look(client: Client, now: float) -> None:
+    if client.flags & LINGER:
+        if now - client.stalled > LINGER_SECONDS:
+            client.transport.abort()
+        return
+    command, payload = client.session.expire()
+    if command != WAIT:
+        if client.upstream is not None and not client.flags & OPENED:
+            client.upstream.origin.health.count(health.TIMEOUT)
+        client.settle(command, payload)
+    elif client.flags & (CLOGGED | CLOSING):
+        _unread(client, now)
+    elif client.flags & ORIGIN_FULL:
+        _untaken(client, now)
+    elif client.transport.is_closing():
+        client.flags |= CLOSING
+        client.stalled = now
+    elif client.flags & LEAVING and not client.session.busy:
+        client.transport.close()
 
 
 def _unread(client: Client, now: float) -> None:

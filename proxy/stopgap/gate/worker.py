@@ -212,6 +212,7 @@ class Worker(asyncio.Protocol):
 
     def _tick(self) -> None:
         gate = self.gate
+        gate.loop.call_later(TICK, self._tick)
         now = gate.clock()
         self._odd = not self._odd
         gate.board[gate.words["heartbeat"]] += 1
@@ -228,8 +229,6 @@ class Worker(asyncio.Protocol):
             self.send(messages.Drained())
             self.transport.close()
             self.finished.set_result(None)
-            return
-        gate.loop.call_later(TICK, self._tick)
 
     def _tell_of_shed(self) -> None:
         shed, self.gate.shed = self.gate.shed, 0

@@ -132,6 +132,10 @@ class Loop:
 
     def __init__(self) -> None:
         self.soon: deque[Any] = deque()
+        self.faults: list[Exception] = []
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.faults.append(context["exception"])
 
     def call_soon(self, callback: Any, *args: Any) -> None:
         self.soon.append((callback, args))

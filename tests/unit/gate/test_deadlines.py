@@ -1,12 +1,12 @@
 """Does the sweep end what takes too long, and nothing else?"""
 
-from typing import cast
+from typing import Any, cast
 
 from stopgap._core import CLOSE, FORWARD, OPEN, RETIRE, WAIT
 from stopgap.gate import flags, health
 from stopgap.gate.deadlines import sweep
 from stopgap.gate.worker import Gate
-from tests.unit.gate.fakes import House
+from tests.unit.gate.fakes import House, Script
 
 
 def run(house: House, seconds: float) -> None:
@@ -85,6 +85,24 @@ def test_origin_that_takes_nothing() -> None:
     house.script.expect("fail", "origin-timeout", RETIRE, b"504")
     run(house, 61)
     assert (wire.take(), origin.state) == (b"504", "aborted")
+
+
+class Broken(Script):
+    """A session with a fault."""
+
+    def expire(self) -> tuple[int, bytes]:
+        raise RuntimeError("fault")
+
+
+def test_error_of_one_client_spares_the_others() -> None:
+    house = House()
+    broken, gone = house.client()
+    broken.session = cast(Any, Broken())
+    _, wire = house.client()
+    house.script.expect("expire", None, CLOSE)
+    run(house, 1)
+    assert (gone.state, wire.state) == ("aborted", "closed")
+    assert [str(fault) for fault in house.loop.faults] == ["fault"]
 
 
 def test_idle_client_leaves_when_the_worker_drains() -> None:
