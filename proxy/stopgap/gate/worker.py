@@ -211,6 +211,8 @@ class Worker(asyncio.Protocol):
             client.flags |= LEAVING
 
     def _tick(self) -> None:
+        if self.finished.done():
+            return
         gate = self.gate
         gate.loop.call_later(TICK, self._tick)
         now = gate.clock()

@@ -26,7 +26,7 @@ SECONDS = 20.0
 
 
 class Origin:
-    """`serve(connection)` runs in a thread for each connection; it may return, and the worker may reset it."""
+    """`serve(connection)` runs in a thread for each connection; the worker may reset that."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self.serve = serve
