@@ -327,7 +327,7 @@ class Client(asyncio.Protocol):
         if flags & (OPENED | HOLDING):
             self._linger()
             return
-        if command & LAST or flags & LEAVING or (flags & HALF and not command & MORE):
+        if command & LAST or self.flags & LEAVING or (flags & HALF and not command & MORE):
             self.transport.close()
             return
         if flags & CLOGGED:
@@ -354,20 +354,24 @@ class Client(asyncio.Protocol):
         if upstream is not None:
             upstream.drop()
             if upstream is self.pinned:
-                self.pinned = None
+                self._logged_out()
         spool, self.spool = self.spool, None
         if spool is not None and not self.flags & (SPILLING | PUMPING):
             spool.close()
         self.pending = []
-        self.flags &= ~(WAITING | PUMPING | PINNED)
+        self.flags &= ~(WAITING | PUMPING)
+
+    def _logged_out(self) -> None:
+        """The login went with the origin connection; a client that stayed would believe to have it."""
+        self.pinned = None
+        self.flags = self.flags & ~PINNED | LEAVING
 
     def origin_lost(self, upstream: "Upstream") -> None:
         """The origin closed; a connection that had only been idle too long is tried once again."""
         idle = self.upstream is None
         self.upstream = None
         if upstream is self.pinned:
-            self.pinned = None
-            self.flags &= ~PINNED
+            self._logged_out()
         elif upstream.reused and self.request is not self.retried and self.session.retriable:
             self.retried = self.request
             self._enqueue(first=True)

@@ -35,9 +35,10 @@ class Held:
 
 
 class Spool:
-    """One held body. Its bytes are in the file first, then in `pieces`; `size` is what those cost."""
+    """One held body. Its bytes are in the file first, then in `pieces`; `size` is what those cost,
+    `stored` how many bytes the file holds."""
 
-    __slots__ = ("all", "file", "folder", "pieces", "size")
+    __slots__ = ("all", "file", "folder", "pieces", "size", "stored")
 
     def __init__(self, folder: str | None, held: Held) -> None:
         """`folder` is for the file (None: the system's), `held` shared by all spools."""
@@ -45,6 +46,7 @@ class Spool:
         self.all = held
         self.pieces: list[bytes] = []
         self.size = 0
+        self.stored = 0
         self.file: IO[bytes] | None = None
 
     def add(self, data: bytes) -> bool:
@@ -70,6 +72,7 @@ class Spool:
         if self.file is None:
             self.file = tempfile.TemporaryFile(dir=self.folder, prefix="stopgap-", buffering=0)  # noqa: SIM115
         for piece in pieces:
+            self.stored += len(piece)
             view = memoryview(piece)
             while view:
                 view = view[self.file.write(view) :]
@@ -104,15 +107,23 @@ async def spill(spool: Spool, done: Callable[[OSError | None], None]) -> None:
 
 
 async def pump(spool: Spool, upstream: "Upstream", done: Callable[[OSError | None], None]) -> None:
-    """Send a held body to the origin, no faster than it reads, and close the spool."""
+    """Send a held body to the origin, no faster than it reads, and close the spool.
+
+    `done` is called in the same turn as the last write: an answer that comes after it is no early one.
+    """
     loop = asyncio.get_running_loop()
     error: OSError | None = None
     try:
         spool.rewind()
-        while not upstream.closed and (piece := await loop.run_in_executor(None, spool.read)):
+        left = spool.stored
+        while left and not upstream.closed:
+            await upstream.room()
+            piece = await loop.run_in_executor(None, spool.read)
+            if not piece:
+                raise OSError(f"{left} bytes are missing from the file")
+            left -= len(piece)
             if not upstream.closed:
                 upstream.write(piece)
-            await upstream.room()
         if not upstream.closed:
             upstream.transport.writelines(spool.take())
     except OSError as exc:

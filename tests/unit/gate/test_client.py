@@ -218,7 +218,8 @@ def test_pinned_connection_that_closes_takes_its_client_along() -> None:
     assert house.pool.origins[0].pinned == 0
 
 
-def test_pinned_connection_lost_in_the_middle_is_used_no_more() -> None:
+@pytest.mark.parametrize("lost", [True, False])
+def test_login_that_is_lost_ends_the_connection_after_the_answer(lost: bool) -> None:
     house = House()
     upstream, origin = house.idle()
     client, wire = house.client()
@@ -227,13 +228,15 @@ def test_pinned_connection_lost_in_the_middle_is_used_no_more() -> None:
     client.data_received(GET)
     upstream.data_received(b"401")
     house.script.expect("receive", GET, FORWARD, b"two")
-    house.script.expect("lost", None, RETIRE, b"HTTP/1.1 502")
     client.data_received(GET)
-    origin.close()
-    house.script.expect("receive", GET, FORWARD, b"three")
-    client.data_received(GET)
-    _, fresh = house.connect()
-    assert (wire.take(), fresh.take()) == (b"401HTTP/1.1 502", b"three")
+    if lost:
+        house.script.expect("lost", None, RETIRE, b"HTTP/1.1 502")
+        origin.close()
+    else:
+        house.script.expect("respond", OK, RETIRE, b"HTTP/1.1 200")
+        upstream.data_received(OK)
+    assert (wire.take()[:12], wire.state) == (b"401HTTP/1.1 ", "closed")
+    assert (house.pool.origins[0].pinned, house.pool.origins[0].open) == (0, 0)
 
 
 def test_tunnel() -> None:
