@@ -197,6 +197,7 @@ class Worker(asyncio.Protocol):
                     ssl_shutdown_timeout=2.0 if listener.tls else None,
                 )
                 self._servers.append(server)
+            os.close(listener.fd)  # so that closing the servers ends the listening
 
     def drain(self, seconds: float) -> None:
         """Accept no more; end when nothing runs, or after so many seconds."""

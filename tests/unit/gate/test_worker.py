@@ -377,9 +377,18 @@ def test_drain_finishes_what_runs() -> None:
             client.sendall(GET)
             until(lambda: origin.connections)
             worker.send(messages.Drain(10.0))
+            until(lambda: _refuses(worker))
             assert read_all(client).endswith(b"ok")
             assert read_all(idle) == b""
         worker.receive(messages.Drained)
+
+
+def _refuses(worker: Running) -> bool:
+    try:
+        worker.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_drain_has_an_end() -> None:
