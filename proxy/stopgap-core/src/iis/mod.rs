@@ -8,6 +8,7 @@ mod query;
 pub mod readings;
 mod segment;
 mod shape;
+mod shelf;
 pub mod table;
 mod trace;
 mod unescape;

@@ -3,6 +3,7 @@
 use crate::iis::expand::{Expansion, Job, spelled};
 pub use crate::iis::query::QueryReadings;
 use crate::iis::shape::{Shape, Shapes};
+use crate::iis::shelf::Shelf;
 use crate::iis::table::{CodePage, ServerTable};
 use crate::iis::trace::Trace;
 use crate::verdict::Reason;
@@ -79,6 +80,7 @@ pub struct Readings {
     expansion: Expansion,
     shapes: Shapes,
     readings: Vec<(Shape, Trace)>,
+    shelf: Shelf,
 }
 
 impl Readings {
@@ -91,6 +93,19 @@ impl Readings {
             self.readings.push((shape, Trace::default()));
             return;
         }
+        if let Some(kept) = self.shelf.find(path, table, pages) {
+            self.shapes.bytes.extend_from_slice(&kept.bytes);
+            self.shapes.names.extend_from_slice(&kept.names);
+            self.readings.extend_from_slice(&kept.readings);
+            return;
+        }
+        self.derive(path, table, pages);
+        if self.shapes.notes.is_empty() {
+            self.shelf.keep(path, table, pages, (&self.shapes.bytes, &self.shapes.names, &self.readings));
+        }
+    }
+
+    fn derive(&mut self, path: &[u8], table: &ServerTable, pages: &[CodePage]) {
         let job = Job {
             table,
             pages,

@@ -17,15 +17,14 @@ pub const WINDOW: usize = 65_536;
 
 impl Session {
     pub(super) fn read_head(&mut self, desk: &mut Desk<'_>, data: &[u8]) -> Step {
-        if self.phase == Phase::Idle {
-            if data.is_empty() && self.input.is_empty() {
-                return Step::WAIT;
-            }
-            if !std::ptr::eq(&*self.policy, &**desk.policy) {
-                self.policy = desk.policy.clone();
-            }
-            self.exchange.site = self.policy.default_site();
+        if self.phase == Phase::Idle && data.is_empty() && self.input.is_empty() {
+            return Step::WAIT;
         }
+        // Also for a head that has begun: its site must be one of the policy in force when it is judged.
+        if !std::ptr::eq(&*self.policy, &**desk.policy) {
+            self.policy = desk.policy.clone();
+        }
+        self.exchange.site = self.policy.default_site();
         if self.input.is_empty() {
             let (step, consumed) = self.try_head(desk, data);
             if self.phase != Phase::Closed {
