@@ -13,6 +13,7 @@ ended    no process, and none will be started
 ======== ===================================================================================
 """
 
+import os
 import selectors
 import socket
 import subprocess
@@ -55,6 +56,9 @@ PING = 1.0
 STALL = 2.0
 """When the supervisor itself stood still for longer, its workers are not blamed for that time."""
 CHUNK = 1 << 18
+ALLOCATOR = "glibc.malloc.tcache_max=4096"
+"""A worker allocates and frees a few buffers of a head or a small page for each request; glibc's quick
+lists end at 1 KiB unless told otherwise (GLIBC_TUNABLES; the operator's own value wins)."""
 
 
 class Keeper:
@@ -111,6 +115,7 @@ class Keeper:
                 stdout=STDERR,
                 pass_fds=[start.control, self._board, *(listener.fd for listener in self._listen)],
                 process_group=0,
+                env={"GLIBC_TUNABLES": ALLOCATOR, **os.environ},
             )
         except OSError as error:
             ours.close()

@@ -132,6 +132,7 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     out.push(b' ');
     out.extend_from_slice(response.reason.unwrap_or("").as_bytes());
     out.extend_from_slice(b"\r\n");
+    let mut run: Option<(usize, usize)> = None;
     for field in response.headers.iter() {
         let kept = match kind(field.name) {
             // RFC 9110 7.6.1: a field that Connection names goes no further.
@@ -139,10 +140,28 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
             Kind::Authenticate => true,
             _ => false,
         };
-        if kept {
-            line(out, field.name.as_bytes(), field.value.trim_ascii());
+        if !kept {
+            continue;
+        }
+        // Neighbours that are already `Name: value CRLF` go in one piece.
+        let (start, end) = (offset(buf, field.name.as_bytes()), offset(buf, field.value) + field.value.len());
+        let canonical = !field.value.is_empty()
+            && end.checked_sub(start) == Some(field.name.len() + 2 + field.value.len())
+            && buf.get(start + field.name.len()..start + field.name.len() + 2) == Some(b": ")
+            && buf.get(end..end + 2) == Some(b"\r\n");
+        match &mut run {
+            Some((_, until)) if canonical && *until == start => *until = end + 2,
+            _ => {
+                flush(buf, run.take(), out);
+                if canonical {
+                    run = Some((start, end + 2));
+                } else {
+                    line(out, field.name.as_bytes(), field.value.trim_ascii());
+                }
+            }
         }
     }
+    flush(buf, run, out);
     if status == 101 {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
         line(out, b"Upgrade", upgrade);
@@ -151,6 +170,17 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     }
     out.extend_from_slice(b"\r\n");
     Ok(Some(answer))
+}
+
+/// Where a part of `buf` begins in it.
+fn offset(buf: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).wrapping_sub(buf.as_ptr() as usize)
+}
+
+fn flush(buf: &[u8], run: Option<(usize, usize)>, out: &mut Vec<u8>) {
+    if let Some((start, end)) = run {
+        out.extend_from_slice(buf.get(start..end).unwrap_or(&[]));
+    }
 }
 
 fn is_nominated(fields: &[httparse::Header<'_>], name: &str) -> bool {

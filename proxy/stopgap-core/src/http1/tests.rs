@@ -114,3 +114,15 @@ fn an_answer_has_one_end() {
     let head = Asked { head: true, ..asked };
     assert_eq!(ending(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", head), Ok(Some(Ending::None)));
 }
+
+#[test]
+fn the_fields_of_an_answer_are_kept_but_for_the_hop() {
+    let asked = Asked { head: false, minor: 1, keep_alive: true, upgrade: false };
+    let answer = b"HTTP/1.1 200 OK\r\nServer: Microsoft-IIS/5.0\r\nX-Empty:\r\nX-Tight:a\r\nX-Wide:   b  \r\nConnection: X-Hop\r\n\
+        X-Hop: 1\r\nDate: today\r\nContent-Length: 0\r\nSet-Cookie: c\r\n\r\n";
+    let mut out = Vec::new();
+    assert!(read(answer, &asked, &mut out).is_ok());
+    let expected = b"HTTP/1.1 200 OK\r\nServer: Microsoft-IIS/5.0\r\nX-Empty: \r\nX-Tight: a\r\nX-Wide: b\r\nDate: today\r\n\
+        Set-Cookie: c\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
