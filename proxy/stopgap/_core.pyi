@@ -40,7 +40,7 @@ MORE     another command is ready: call `receive(b"")` at once
 LAST     close the client connection after writing
 """
 
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 WAIT: Final = 0
 FORWARD: Final = 1
@@ -60,6 +60,10 @@ PIN: Final = 14
 TUNNEL: Final = 15
 MORE: Final = 64
 LAST: Final = 128
+
+_Event: TypeAlias = tuple[
+    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str
+]
 
 BOARD_WORDS: Final[int]
 """Length of one worker's slot on the board, in 64-bit words."""
@@ -115,7 +119,7 @@ class Worker:
     """The state of one worker process: active policy, counters, events."""
 
     def __new__(cls, board: memoryview, seed: int) -> Worker:
-        """`board` is this worker's slot: a writable, contiguous buffer of BOARD_WORDS 64-bit words, format "Q".
+        """`board` is this worker's slot: a writable, contiguous buffer of BOARD_WORDS 64-bit words ("Q").
         `seed` makes event ids unique; take it from os.urandom."""
 
     def activate(self, policy: Policy) -> None:
@@ -125,7 +129,7 @@ class Worker:
         """A session for a new client connection. `address` is the client's IP address;
         `trusted` peers may set X-Forwarded-For. Counts the connection."""
 
-    def events(self) -> list[tuple[int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str]]:
+    def events(self) -> list[_Event]:
         """Take what has been refused (or detected) since the last call; call about once a second.
 
         A client refused for the same rule or reason again within 60 s adds to a count instead of
@@ -202,7 +206,9 @@ def board() -> list[tuple[str, int, int]]:
 def buckets() -> dict[str, list[float]]:
     """Upper bounds in seconds of the histograms "filter_seconds" and "request_seconds"."""
 
-def readings(target: bytes, server: str, codepages: list[int]) -> list[tuple[bytes, bytes, list[str], list[str]]]:
+def readings(
+    target: bytes, server: str, codepages: list[int]
+) -> list[tuple[bytes, bytes, list[str], list[str]]]:
     """Every reading of a target's path: (decoded path, resolved path, steps, anomalies).
 
     Paths are lower-case ASCII with `/` for `\\`; what is not ASCII is UTF-8. The anomalies are names of

@@ -137,22 +137,30 @@ class Client:
         return not self.buffer and not self._more()
 
 
-def get(target: str | bytes, *fields: str, method: str = "GET", version: str = "1.1") -> bytes:
+HOST = "intranet.test"
+
+
+def get(
+    target: str | bytes, *fields: str, method: str = "GET", version: str = "1.1", host: str = HOST
+) -> bytes:
     """A request without a body."""
     line = method.encode() + b" " + (target.encode() if isinstance(target, str) else target)
-    lines = ["Host: intranet.test", *fields]
+    lines = [f"Host: {host}", *fields]
     return line + f" HTTP/{version}\r\n".encode() + "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-def post(target: str, body: bytes, *fields: str, method: str = "POST") -> bytes:
+def post(
+    target: str, body: bytes, *fields: str, method: str = "POST", version: str = "1.1", host: str = HOST
+) -> bytes:
     """A request with a body of declared length."""
-    return get(target, f"Content-Length: {len(body)}", *fields, method=method) + body
+    fields = (f"Content-Length: {len(body)}", *fields)
+    return get(target, *fields, method=method, version=version, host=host) + body
 
 
-def chunked(target: str, *pieces: bytes, fields: tuple[str, ...] = ()) -> bytes:
+def chunked(target: str, *pieces: bytes, method: str = "POST", host: str = HOST) -> bytes:
     """An upload in chunks."""
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
-    return get(target, "Transfer-Encoding: chunked", *fields, method="POST") + chunks + b"0\r\n\r\n"
+    return get(target, "Transfer-Encoding: chunked", method=method, host=host) + chunks + b"0\r\n\r\n"
 
 
 def ask(port: int, data: bytes) -> Answer:

@@ -31,7 +31,8 @@ def shared() -> Iterator[Origin]:
 
 @pytest.fixture
 def origin(shared: Origin) -> Iterator[Origin]:
-    """The module's recording origin, with nothing recorded yet; it echoes unless told otherwise."""
+    """The module's recording origin: nothing recorded, no connection open, and it echoes."""
+    shared.hang_up()
     shared.forget()
     yield shared
     shared.script = origins.answering(origins.echo)

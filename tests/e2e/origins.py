@@ -134,19 +134,16 @@ class Origin:
         return b"".join(bytes(peer.raw) for peer in list(self.peers))
 
     def forget(self) -> None:
-        """Forget all connections but those that are open, and what came over those."""
+        """Forget all connections, which are closed by now."""
         with self._lock:
-            self.peers = [peer for peer in self.peers if peer.sock.fileno() >= 0]
-            for peer in self.peers:
-                peer.requests.clear()
-                del peer.raw[: peer.read]
-                peer.read = 0
+            self.peers = []
 
     def hang_up(self) -> None:
-        """Close every connection, as an origin does that restarts."""
+        """End every connection, as an origin does that restarts, and wait until the gate has noticed."""
         for peer in list(self.peers):
             with suppress(OSError):
-                peer.sock.shutdown(socket.SHUT_RDWR)
+                peer.sock.shutdown(socket.SHUT_WR)
+        until(lambda: all(peer.sock.fileno() < 0 for peer in self.peers))
 
     def _accept(self) -> None:
         while True:
@@ -172,7 +169,9 @@ class Origin:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join()
-        self.hang_up()
+        for peer in self.peers:
+            with suppress(OSError):
+                peer.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 

@@ -1,8 +1,8 @@
 """Does Code Red, or any worm of its time, get one byte to the server, in whatever way it is spelled?
 
-Real requests over real sockets, in front of an origin that records and in front of nginx. Each spelling that
-the oracle says some IIS would read as `.ida`, `.idq`, `cmd.exe` or `root.exe` is sent: every one that takes one
-operator, and as many compositions of two to four as STOPGAP_SPELLINGS says (400).
+Real requests over real sockets, in front of an origin that records and in front of nginx. The spellings are
+those that some IIS would read as `.ida`, `.idq`, `cmd.exe` or `root.exe`, as the oracle says: every one that
+takes one operator, and as many compositions of two to four as STOPGAP_SPELLINGS says (400).
 """
 
 import itertools
@@ -70,7 +70,8 @@ ATTACKS = {
     ),
     "hidden behind chunks": (
         b"POST /form.asp HTTP/1.1\r\nHost: intranet.test\r\n"
-        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /default.ida HTTP/1.1\r\nHost: intranet.test\r\n\r\n"
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\n\r\nGET /default.ida HTTP/1.1\r\nHost: intranet.test\r\n\r\n"
     ),
 }
 NIMDA = (

@@ -6,6 +6,7 @@ checkout and with the demo at the addresses that the pages name; the lines under
 """
 
 import importlib
+import json
 import re
 import shlex
 import socket
@@ -15,10 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stopgap import _core
 from stopgap.cli import VERBS
+from stopgap.events.schema import Event
 from tests.unit import doc_tables
 
 ROOT = Path(__file__).parents[2]
@@ -157,3 +160,10 @@ def test_verbs_and_flags_exist(page: Path) -> None:
         commands = [command, *getattr(command, "commands", {}).values()]
         known = {flag for each in commands for option in each.params for flag in option.opts}
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"stopgap {verb}{rest}"
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs/operating.md", ROOT / "docs/ja/operating.md"], ids=str)
+def test_event_example_is_an_event(page: Path) -> None:
+    (example,) = re.findall(r"^```json\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)
+    told = json.loads(example)
+    assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(told, Event))) == told

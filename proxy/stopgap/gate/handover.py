@@ -1,8 +1,8 @@
 """What do the workers get, and is it right?
 
-At start and at every reload the same way is gone: read the configuration and the packs, run every vector of
-every rule, write the specification, compile it. Only what came through all of that is handed over; the
-first mistake ends it with an `InputError` that names file, rule and line, and nothing has changed.
+At start and at every reload the same way is gone: read the configuration and the packs, lint every rule
+and run its vectors, write the specification, compile it. Only what came through all of that is handed
+over; a mistake ends it with an `InputError` that names file, rule and line, and nothing has changed.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from stopgap.errors import ConfigError, RuleError
 from stopgap.events.schema import Known
 from stopgap.gate import tls
 from stopgap.gate.messages import Activate, Settings, Site, Tls
-from stopgap.ruleset import load, spec, vectors
+from stopgap.ruleset import lint, load, spec, vectors
 from stopgap.ruleset.model import Ruleset
 
 MOST_ORIGINS = 256
@@ -59,9 +59,9 @@ def prepare(
     """
     config = read()
     ruleset = load.load(config)
-    failures = vectors.run(ruleset.rules, advance)
-    if failures:
-        raise RuleError(*map(str, failures))
+    problems = [*lint.lint(ruleset.rules), *map(str, vectors.run(ruleset.rules, advance))]
+    if problems:
+        raise RuleError(*problems)
     built = spec.build(config, ruleset, counters.registry)
     spec.compiled(built)
     sites = [_site(site, counters.origins) for site in config.sites]
