@@ -78,6 +78,7 @@ class Client(asyncio.Protocol):
         "discarded",
         "flags",
         "gate",
+        "idle",
         "pending",
         "pinned",
         "pool",
@@ -97,14 +98,15 @@ class Client(asyncio.Protocol):
     )
 
     pool: "Pool"
+    idle: "list[Upstream]"
 
     def __init__(self, gate: "Gate", tls: bool) -> None:
         self.gate = gate
         self.tls = tls
-        self.pools = gate.pools
+        self.pinned: Upstream | None = None
+        self.follow(gate.pools)
         self.flags = 0
         self.upstream: Upstream | None = None
-        self.pinned: Upstream | None = None
         self.request = b""
         self.retried = b""
         self.pending: list[bytes] = []
@@ -113,6 +115,16 @@ class Client(asyncio.Protocol):
         self.stalled = 0.0
         self.backlog = 0
         self.discarded = 0
+
+    def follow(self, pools: "list[Pool]") -> None:
+        """Take connections from these pools. `idle` is the short way: the idle connections of the only
+        origin of the only site; always empty where there is a choice, or a connection of the client's own."""
+        self.pools = pools
+        self.idle = []
+        if len(pools) == 1:
+            self.pool = pools[0]
+            if self.pool.single is not None and self.pinned is None:
+                self.idle = self.pool.single
 
     def connection_made(self, transport: Any) -> None:
         self.transport: asyncio.Transport = transport
@@ -130,17 +142,17 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         command, payload = self.receive(data)
         if command == FORWARD:
-            upstream = self.pinned
-            if upstream is None:
-                self.pool = self.pools[self.session.site]
-                upstream = self.pool.take()
-                if upstream is None:
-                    self.request = payload
-                    self._enqueue()
-                    return
+            if not self.idle:
+                self._forward(payload)
+                return
+            upstream = self.idle.pop()
+            upstream.origin.reused += 1
             self.request = payload
             self.upstream = upstream
-            upstream.attach(self, payload)
+            upstream.client = self
+            upstream.respond = self.respond
+            upstream.reply = self.write
+            upstream.write(payload)
         elif command == ANSWER:
             self.write(payload)
         else:
@@ -321,7 +333,7 @@ class Client(asyncio.Protocol):
                 upstream.transport.resume_reading()
             self._part(upstream, base)
         if flags & OUTDATED:
-            self.pools = self.gate.pools
+            self.follow(self.gate.pools)
         self.flags &= ~(OUTDATED | HOLDING)
         self.request = b""
         if flags & (OPENED | HOLDING):
@@ -341,6 +353,7 @@ class Client(asyncio.Protocol):
         upstream.detach()
         if self.pinned is None and base == PIN:
             self.pinned = upstream
+            self.follow(self.pools)
             self.flags |= PINNED
             upstream.pin(self)
         elif self.pinned is None:

@@ -90,7 +90,7 @@ class Gate:
             if client.session.busy:
                 client.flags |= OUTDATED
             else:
-                client.pools = pools
+                client.follow(pools)
         self.pools = pools
         self.folder = message.settings.spool
         self._networks = [ipaddress.ip_network(text) for text in message.settings.trusted]
