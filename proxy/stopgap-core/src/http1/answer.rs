@@ -73,9 +73,11 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     let (mut chunked, mut close, mut keep, mut binding) = (false, false, false, false);
     let mut upgrade: &[u8] = b"";
     let mut nominates = false;
-    for field in response.headers.iter() {
+    let mut kinds = [Kind::Other; FIELDS];
+    for (field, known) in response.headers.iter().zip(&mut kinds) {
         let value = field.value.trim_ascii();
-        match kind(field.name) {
+        *known = kind(field.name);
+        match *known {
             Kind::Length => {
                 let size = decimal(value).ok_or(Unframeable)?;
                 if sizes.is_some_and(|other| other != size) {
@@ -133,8 +135,8 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
     out.extend_from_slice(response.reason.unwrap_or("").as_bytes());
     out.extend_from_slice(b"\r\n");
     let mut run: Option<(usize, usize)> = None;
-    for field in response.headers.iter() {
-        let kept = match kind(field.name) {
+    for (field, known) in response.headers.iter().zip(&kinds) {
+        let kept = match known {
             // RFC 9110 7.6.1: a field that Connection names goes no further.
             Kind::Other => !(nominates && is_nominated(response.headers, field.name)),
             Kind::Authenticate => true,
