@@ -184,6 +184,6 @@ def number(pattern: str, text: str) -> float:
 
 
 def milliseconds(percentile: str, text: str) -> float:
-    match = re.search(rf"^\s+{percentile}\s+([\d.]+)(us|ms|s|m)$", text, re.M)
+    match = re.search(rf"^\s+{percentile}\s+([\d.]+)(us|ms|s|m) *$", text, re.M)
     units = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
     return float(match[1]) * units[match[2]] if match else 0.0

@@ -87,6 +87,11 @@ def number(value: float) -> str:
     return f"{value:.1f}"
 
 
+def latency(milliseconds: float) -> str:
+    """A dash for what wrk did not tell."""
+    return f"{milliseconds:.2f}" if milliseconds else "–"
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
@@ -123,7 +128,7 @@ def ratio_rows(results: Results, word: Words) -> list[list[str]]:
 
 def speed_rows(case: CaseResult) -> list[list[str]]:
     return [
-        [NAMES[name], number(peer.rate), f"{peer.p50:.2f}", f"{peer.p99:.2f}", number(peer.resident / 1024)]
+        [NAMES[name], number(peer.rate), latency(peer.p50), latency(peer.p99), number(peer.resident / 1024)]
         for name, peer in case.peers.items()
     ]
 
@@ -261,8 +266,8 @@ def show_case(console: Console, name: str, case: CaseResult) -> None:
                 NAMES[peer],
                 *costs,
                 number(row.rate),
-                f"{row.p50:.2f}",
-                f"{row.p99:.2f}",
+                latency(row.p50),
+                latency(row.p99),
                 number(row.resident / 1024),
             ]
         )
