@@ -30,6 +30,7 @@ COMMANDS = {
             "RETIRE",
             "PIN",
             "TUNNEL",
+            "TARPIT",
         ]
     )
 }
@@ -54,6 +55,15 @@ class Transcript:
     """Names of the reasons in the events of the refusals."""
     detected: list[str] = field(default_factory=list)
     """The same for what was judged and forwarded all the same."""
+    events: list[str] = field(default_factory=list)
+    """Action, reason and mode of every event, and how many more a line counts."""
+    addresses: list[str] = field(default_factory=list)
+    """The client of every event."""
+
+
+def words(number: int) -> memoryview:
+    """Memory as the supervisor gives it to a worker."""
+    return memoryview(bytearray(8 * number)).cast("Q")
 
 
 class Conversation:
@@ -63,11 +73,15 @@ class Conversation:
     """
 
     def __init__(
-        self, policy: _core.Policy, answers: Sequence[Iterable[bytes]] = ((OK,),), fail: int | None = None
+        self,
+        policy: _core.Policy,
+        answers: Sequence[Iterable[bytes]] = ((OK,),),
+        fail: int | None = None,
+        trusted: bool = False,
     ) -> None:
-        self.worker = _core.Worker(memoryview(bytearray(8 * _core.BOARD_WORDS)).cast("Q"), 1)
+        self.worker = _core.Worker(words(_core.BOARD_WORDS), 1, words(_core.RATE_WORDS))
         self.worker.activate(policy)
-        self.session = self.worker.session("192.0.2.7", False, False)
+        self.session = self.worker.session("192.0.2.7", False, trusted)
         self.answers = [list(answer) for answer in answers]
         self.fail = fail
         self.said = Transcript()
@@ -92,9 +106,12 @@ class Conversation:
         self.session.end()
         self.worker.flush()
         for event in self.worker.events():
-            action, reason = event[5], event[7]
-            if event[1] == 0:
-                (self.said.detected if action == "detected" else self.said.reasons).append(reason)
+            count, action, reason, mode = event[1], event[5], event[7], event[18]
+            self.said.events.append(f"{action} {reason} {mode}" + (f" and {count} more" if count else ""))
+            self.said.addresses.append(event[17])
+            if count == 0:
+                let_through = action in ("detected", "stripped")
+                (self.said.detected if let_through else self.said.reasons).append(reason)
         return self.said
 
     def _carry_out(self, command: int, payload: bytes) -> None:
@@ -114,7 +131,7 @@ class Conversation:
         elif kind in (_core.FORWARD, _core.END, _core.SEND):
             self._complete(payload if kind == _core.FORWARD else self._open + payload + self._held)
         else:
-            assert kind in (_core.WAIT, _core.PAUSE), COMMANDS[kind]
+            assert kind in (_core.WAIT, _core.PAUSE, _core.TARPIT), COMMANDS[kind]
             assert not payload
         if command & _core.MORE:
             self._carry_out(*self.session.receive(b""))

@@ -6,10 +6,15 @@ set -euo pipefail
 
 declare -A packages=(
     [nginx]="nginx"
+    [apache2]="apache2-bin"
     [openssl]="openssl"
     [curl]="curl"
     [haproxy]="haproxy"
     [wrk]="wrk"
+    [h2load]="nghttp2-client"
+    [strace]="strace"
+    [seccomp]="libseccomp2"
+    [faketime]="libfaketime"
     [modsecurity]="libnginx-mod-http-modsecurity modsecurity-crs"
     [rustfmt]="rustfmt"
     [clippy]="rust-clippy"
@@ -17,9 +22,12 @@ declare -A packages=(
 
 present() {
     case $1 in
+    faketime) compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null ;;
+    seccomp) ldconfig -p | grep -q libseccomp.so.2 ;;
     modsecurity) [ -e /usr/lib/nginx/modules/ngx_http_modsecurity_module.so ] && [ -d /usr/share/modsecurity-crs/rules ] ;;
     rustfmt) cargo fmt --version >/dev/null 2>&1 ;;
     clippy) cargo clippy --version >/dev/null 2>&1 ;;
+    cargo-fuzz) cargo +nightly fuzz --version >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -28,6 +36,13 @@ missing=()
 rust=()
 for name in "$@"; do
     present "$name" && continue
+    if [ "$name" = cargo-fuzz ]; then
+        rustup run nightly rustc --version >/dev/null 2>&1 ||
+            { echo "need: fuzzing by coverage needs a nightly Rust: rustup toolchain install nightly" >&2; exit 3; }
+        echo "need: building cargo-fuzz" >&2
+        cargo install --quiet --locked cargo-fuzz
+        continue
+    fi
     case $name in
     rustfmt | clippy) rust+=("$name") ;;
     esac

@@ -55,14 +55,16 @@ def site(server: str = "iis5", codepages: Iterable[int] = (1252,), **other: Any)
     return keys
 
 
-def specification(sites: Sequence[Mapping[str, Any]], rules: Sequence[Mapping[str, Any]] = ()) -> bytes:
+def specification(
+    sites: Sequence[Mapping[str, Any]], rules: Sequence[Mapping[str, Any]] = (), **top: Any
+) -> bytes:
     numbered = [{**one, "counter": at} for at, one in enumerate(rules)]
     every = list(range(len(rules)))
     filled = [{**one, "counter": at} for at, one in enumerate(sites)]
     for one in filled:
         if one["rules"] is None:
             one["rules"] = every
-    return json.dumps({"rules": numbered, "sites": filled}).encode()
+    return json.dumps({"rules": numbered, "sites": filled, **top}).encode()
 
 
 RULES = (

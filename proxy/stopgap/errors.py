@@ -28,6 +28,14 @@ class RuleError(InputError):
     """A rule pack is wrong; each line names file, line, rule and key."""
 
 
+class Unreadable(InputError):
+    """A file or folder cannot be read; who has its name from a key says which."""
+
+
+class FormatError(InputError):
+    """A file of a foreign format is wrong; each line names file, line and key."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean "server"?`, or the list of what is known when nothing is near and the list is short."""
     choices = sorted(set(known))

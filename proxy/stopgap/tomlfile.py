@@ -9,12 +9,12 @@ import datetime
 import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from stopgap.errors import InputError, nearest
+from stopgap import texts
+from stopgap.errors import InputError, Unreadable, nearest
 
 KeyPath = tuple[str | int, ...]
 T = TypeVar("T")
@@ -83,12 +83,11 @@ class Document(msgspec.Struct, frozen=True):
 def read(file: str) -> Document:
     """Read and parse a file. Raises `InputError` with one line for whatever is wrong with it."""
     try:
-        size = Path(file).stat().st_size
-        raw = Path(file).read_bytes() if size <= LARGEST else b""
+        raw = texts.read(file, LARGEST)
     except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {_system(error)}") from None
-    if size > LARGEST:
-        raise InputError(f"{file}: is {size} bytes long; a file of more than {LARGEST} bytes is not read")
+        raise Unreadable(f"{file}: cannot be read: {_system(error)}") from None
+    if isinstance(raw, int):
+        raise InputError(f"{file}: is {raw} bytes long; a file of more than {LARGEST} bytes is not read")
     return parse(file, raw)
 
 

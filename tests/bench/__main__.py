@@ -112,7 +112,7 @@ def measure(options: argparse.Namespace, console: Console) -> results.Results:
     cases = [CASES[name] for name in options.cases if name in CASES]
     found = results.fresh()
     steps = len(cases) * options.rounds * len(options.peers)
-    steps += memory.STEPS * ("memory" in options.cases) + len(core.COUNTS) * ("core" in options.cases)
+    steps += memory.STEPS * ("memory" in options.cases) + (len(core.COUNTS) + 1) * ("core" in options.cases)
     with Place() as place, progress(console, steps) as step:
         for case in cases:
             result = run_case(place, case, options.peers, options.rounds, options.seconds, step)

@@ -261,6 +261,21 @@ def install_mitmproxy() -> Path:
 
 
 def stopgap(place: Place, port: int, tls: bool, admin: int | None = None) -> list[str]:
+    """With every pack in force, those for strict sites too."""
+    return serving(place, port, tls, admin, ["--origin", f"http://127.0.0.1:{place.origin}", "--strict"])
+
+
+def two_packs(place: Place, port: int, tls: bool) -> list[str]:
+    """Stopgap with Code Red and the limits alone: what the other rules cost is the ratio to it."""
+    site = f"""[[site]]
+name = "bench"
+origins = "http://127.0.0.1:{place.origin}"
+packs = ["code-red", "limits"]
+"""
+    return serving(place, port, tls, None, ["--config", str(place.write("two-packs.toml", site))])
+
+
+def serving(place: Place, port: int, tls: bool, admin: int | None, what: list[str]) -> list[str]:
     secure = ["--tls-cert", str(place.certificate), "--tls-key", str(place.key)] if tls else []
     where = [
         "--listen",
@@ -271,11 +286,12 @@ def stopgap(place: Place, port: int, tls: bool, admin: int | None = None) -> lis
         "1",
     ]
     program = str(Path(sys.executable).with_name("stopgap"))
-    return [program, "serve", "--origin", f"http://127.0.0.1:{place.origin}", *where, *secure]
+    return [program, "serve", *what, *where, *secure]
 
 
 PEERS: dict[str, Callable[[Place, int, bool], list[str]]] = {
     "stopgap": stopgap,
+    "two-packs": two_packs,
     "nginx": nginx,
     "haproxy": haproxy,
     "modsecurity": modsecurity,

@@ -25,6 +25,7 @@ PLOT = ROOT / "docs" / "performance.svg"
 
 NAMES = {
     "stopgap": "Stopgap",
+    "two-packs": "Stopgap, two packs",
     "nginx": "nginx",
     "haproxy": "HAProxy",
     "modsecurity": "nginx + ModSecurity + CRS",
@@ -32,6 +33,7 @@ NAMES = {
 }
 COLOURS = {
     "stopgap": "#c0392b",
+    "two-packs": "#e6b0aa",
     "nginx": "#7f8c8d",
     "haproxy": "#95a5a6",
     "modsecurity": "#34495e",
@@ -55,6 +57,10 @@ WORDS = {
     "resident": ("memory, MiB", "メモリ（MiB）"),
     "proxy": ("Proxy", "プロキシ"),
     "core": ("The core alone: judgements a second", "コア単体: 1 秒あたりの判定数"),
+    "packs": (
+        "The core with all packs: microseconds a judgement",
+        "全パックのコア: 判定あたりの時間（マイクロ秒）",
+    ),
     "target": ("Target", "ターゲット"),
     "rules": ("rules", "ルール"),
     "memory": ("Memory", "メモリ"),
@@ -133,6 +139,10 @@ def speed_rows(case: CaseResult) -> list[list[str]]:
     ]
 
 
+def packs_rows(core: CoreResult) -> list[list[str]]:
+    return [[name, f"{microseconds:.2f}"] for name, microseconds in core.packs.items()]
+
+
 def core_rows(core: CoreResult) -> list[list[str]]:
     return [[name, *(number(rate) for rate in rates.values())] for name, rates in core.rates.items()]
 
@@ -196,6 +206,8 @@ def page(results: Results, language: str) -> str:
                 core_rows(results.core),
             )
         )
+        parts.append(f"### {word('packs')}\n")
+        parts.append(table([word("target"), "µs"], packs_rows(results.core)))
     if results.memory:
         parts.append(f"### {word('memory')}\n")
         parts.append(table([word("what"), "KiB"], memory_rows(results.memory, word)))
@@ -291,5 +303,6 @@ def show_alone(console: Console, results: Results) -> None:
         counts = next(iter(results.core.rates.values()))
         header = [f"head of {results.core.length} bytes", *(f"{count} rules" for count in counts)]
         show(console, word("core"), header, core_rows(results.core))
+        show(console, word("packs"), ["", "µs"], packs_rows(results.core))
     if results.memory:
         show(console, word("memory"), ["", "KiB"], memory_rows(results.memory, word))

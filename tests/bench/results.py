@@ -61,6 +61,7 @@ class Results:
 GOALS = {
     ("keepalive", "nginx"): 1.0,
     ("keepalive", "haproxy"): 1.0,
+    ("keepalive", "two-packs"): 1.03,
     ("keepalive", "modsecurity"): 1 / 70,
     ("keepalive", "mitmproxy"): 1 / 90,
     ("refusal", "nginx"): 1.5,

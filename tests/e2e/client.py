@@ -4,12 +4,14 @@
 strict as a client can be: an answer that cannot be framed, or that ends too early, is an error.
 """
 
+import select
 import socket
 import ssl
 from dataclasses import dataclass
 from types import TracebackType
 
 PATIENCE = 30.0
+HOME = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,29 @@ class Cut(Exception):
 
 
 class Client:
-    """One connection to the gate."""
+    """One connection to the gate, from the address `source`."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None, receive: int = 0) -> None:
+    def __init__(
+        self,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        receive: int = 0,
+        source: str = HOME,
+        name: str | None = "localhost",
+    ) -> None:
+        """`name` is the host that a TLS client asks for and checks."""
         sock = socket.socket()
+        if source != HOME:
+            sock.bind((source, 0))
         if receive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         sock.settimeout(PATIENCE)
         try:
             sock.connect(("127.0.0.1", port))
+            if sock.getsockname() == sock.getpeername():
+                raise ConnectionRefusedError("nobody listens, and the socket met itself")
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.sock = tls.wrap_socket(sock, server_hostname="localhost") if tls else sock
+            self.sock = tls.wrap_socket(sock, server_hostname=name) if tls else sock
         except OSError:
             sock.close()
             raise
@@ -131,6 +145,10 @@ class Client:
         """Send one request and read its answer."""
         self.send(data)
         return self.answer(data.split(b" ", 1)[0])
+
+    def hung_up(self) -> bool:
+        """Whether the gate has closed already; does not wait."""
+        return not self.buffer and bool(select.select([self.sock], [], [], 0)[0])
 
     def closed(self) -> bool:
         """Whether the gate closes now, having said nothing more; waits for it."""

@@ -4,7 +4,6 @@ A gate takes about a second to start and to end, so most tests share one for the
 is the one beside the interpreter that runs the tests.
 """
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.e2e import nginx as nginx_origin
 from tests.e2e import origins
+from tests.e2e.certificates import self_signed
 from tests.e2e.nginx import Nginx
 from tests.e2e.origins import Origin
 
@@ -47,18 +47,4 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Paths of a certificate for localhost that signs itself, and of its key."""
-    at = tmp_path_factory.mktemp("tls")
-    cert, key = str(at / "cert.pem"), str(at / "key.pem")
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-    ]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
-    subprocess.run([*command, *names, "-keyout", key, "-out", cert], check=True, capture_output=True)
-    return cert, key
+    return self_signed(tmp_path_factory.mktemp("tls"))

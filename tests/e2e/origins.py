@@ -5,6 +5,7 @@ answers as it likes; `answering` is the usual one. Every byte that arrives is ke
 """
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -113,14 +114,17 @@ def echo(request: Request) -> bytes:
 class Origin:
     """A listening origin; `script` may be replaced between connections."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self.tls = tls
+        self.faults: list[str] = []
+        """Why handshakes failed, as this side sees it."""
         self.peers: list[Peer] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._acceptor = threading.Thread(target=self._accept, name="origin")
 
     @property
@@ -161,6 +165,13 @@ class Origin:
             thread.start()
 
     def _serve(self, peer: Peer) -> None:
+        if self.tls is not None:
+            try:
+                peer.sock = self.tls.wrap_socket(peer.sock, server_side=True)
+            except OSError as error:
+                self.faults.append(str(error))
+                peer.sock.close()
+                return
         with peer.sock, suppress(OSError):
             self.script(peer)
 
@@ -180,9 +191,9 @@ class Origin:
 
 
 @contextmanager
-def running(script: Script | None = None) -> Iterator[Origin]:
+def running(script: Script | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Origin]:
     """An origin for a while; the echo without a script."""
-    origin = Origin(script or answering(echo))
+    origin = Origin(script or answering(echo), tls)
     origin.start()
     try:
         yield origin

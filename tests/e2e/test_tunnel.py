@@ -1,6 +1,7 @@
 """Is a protocol switched only where the site allows it, and is the tunnel then a plain pipe?"""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.e2e.client import Client, get
 from tests.e2e.gate import Gate, guarding
 from tests.e2e.origins import Origin, Peer, answering, echo, until
 
-OPEN, SHUT = "open.test", "shut.test"
+OPEN, SHUT, BRIEF = "open.test", "shut.test", "brief.test"
 KEYS = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
@@ -20,6 +21,13 @@ def gate(folder: Path, shared: Origin) -> Iterator[Gate]:
     sites = (
         {"hosts": [OPEN], "origins": shared.url, "server": "iis8", "upgrade": ["websocket"]},
         {"hosts": [SHUT], "origins": shared.url, "server": "iis8"},
+        {
+            "hosts": [BRIEF],
+            "origins": shared.url,
+            "server": "iis8",
+            "upgrade": ["websocket"],
+            "deadlines": {"tunnel": 2},
+        },
     )
     with guarding(folder / "gate", *sites) as running:
         yield running
@@ -74,6 +82,21 @@ def test_tunnel_ends_with_the_origin(gate: Gate, origin: Origin) -> None:
         assert client._take(5) == b"hello"
         origin.hang_up()
         assert client.closed()
+
+
+def test_tunnel_in_which_nothing_moves_is_closed_on_both_sides(gate: Gate, origin: Origin) -> None:
+    origin.script = mirror
+    with Client(gate.port) as client:
+        assert client.ask(get("/chat", *KEYS, host=BRIEF)).status == 101
+        assert client._take(5) == b"hello"
+        for _ in range(3):  # a byte in either direction is enough, for longer than the deadline
+            time.sleep(1)
+            client.send(b"x")
+            assert client._take(1) == b"x"
+        began = time.monotonic()
+        assert client.closed()
+        assert 1.9 < time.monotonic() - began < 5
+    until(lambda: all(peer.sock.fileno() < 0 for peer in origin.peers))
 
 
 def test_origin_that_does_not_switch(gate: Gate, origin: Origin) -> None:

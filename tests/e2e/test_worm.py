@@ -17,7 +17,7 @@ from stopgap import _core
 from tests.e2e.client import Client, ask, get
 from tests.e2e.gate import Gate, serving
 from tests.e2e.nginx import Nginx
-from tests.e2e.origins import Origin
+from tests.e2e.origins import Origin, until
 from tests.oracle.model import SERVERS
 from tests.oracle.spellings import OPERATORS, Resource, compose, reaching
 
@@ -158,6 +158,7 @@ def test_nginx_sees_nothing(tmp_path: Path, nginx: Nginx) -> None:
         for request in [*ATTACKS.values(), *(get(f"{path}?/c+dir", version="1.0") for path in NIMDA)]:
             refused(gate.port, request)
         assert ask(gate.port, get("/")).body == b"<p>It works, and nothing came through."
+        until(lambda: len(nginx.lines) > before)  # it writes a line after the answer
         assert [line.split("|")[0] for line in nginx.lines[before:]] == ["GET / HTTP/1.1"]
 
 

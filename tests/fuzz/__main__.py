@@ -1,8 +1,13 @@
-"""python -m tests.fuzz --seconds N: drives the entry points of `targets.py`, seconds in CI and hours by hand.
+"""Fuzz: `python -m tests.fuzz [--minutes N | --seconds N] [--target NAME ...]`; `make fuzz`.
 
-With atheris installed the core is driven by coverage of the Python side; without it by plain mutation of the
-corpus, which finds most of what there is at the speed of the core. An input that raises is written to
-`--save` and its target and bytes are printed; the exit status is then 1.
+Two engines. The core is driven by coverage (libFuzzer, see `coverage.py`) when there are minutes for it: that
+needs a nightly Rust and `cargo install cargo-fuzz`. Whatever is called from Python (the core through its
+boundary, configuration, packs, importers, frames) is driven by mutation of the corpus. An input that breaks a
+promise is kept in `--save` and printed; the exit code is then 1.
+
+  make fuzz FUZZ="--minutes 60"                          everything, each target its share
+  make fuzz FUZZ="--minutes 20 --target core:receive"    one target by coverage
+  python -m tests.fuzz --seconds 20 --target pack        one target by mutation
 """
 
 import argparse
@@ -10,17 +15,25 @@ import random
 import sys
 import time
 import traceback
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fuzz.corpus import seeds
-from tests.fuzz.targets import TARGETS
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
-LONGEST = 4096
+from tests.fuzz import coverage, files
+from tests.fuzz.corpus import CORPUS, seeds
+from tests.fuzz.targets import TARGETS as CORE
+
+LONGEST = 8192
+MOST_FINDS = 10
+TARGETS = {**CORE, **files.TARGETS}
+COVERED = tuple(f"core:{name}" for name in coverage.TARGETS)
+"""Targets that are driven by coverage."""
 
 
-def mutate(data: bytes, corpus: list[bytes], chance: random.Random) -> bytes:
+def mutate(data: bytes, corpus: Sequence[bytes], chance: random.Random) -> bytes:
     """One input from others: bytes changed, doubled, dropped, or a piece of another input put in."""
     out = bytearray(data)
     for _ in range(chance.randint(1, 6)):
@@ -48,48 +61,66 @@ def report(name: str, data: bytes, folder: Path) -> None:
     print(f"{name} raised on {data!r}; kept as {path}", file=sys.stderr)
 
 
-def by_mutation(names: list[str], seconds: float, seed: int, folder: Path) -> int:
-    """Mutate until the time is over; the number of inputs that raised."""
+def by_mutation(name: str, seconds: float, seed: int, folder: Path) -> tuple[int, int]:
+    """The corpus as it is, then mutated until the time is over; inputs tried, and those that raised."""
     chance = random.Random(seed)
-    corpus = list(seeds())
+    corpus = seeds(name)
     until = time.monotonic() + seconds
     tried = failed = 0
-    while time.monotonic() < until:
-        name = names[tried % len(names)]
-        data = mutate(chance.choice(corpus), corpus, chance)
+    while failed < MOST_FINDS and (tried < len(corpus) or time.monotonic() < until):
+        data = corpus[tried] if tried < len(corpus) else mutate(chance.choice(corpus), corpus, chance)
         tried += 1
         try:
             TARGETS[name](data)
         except Exception:
             failed += 1
             report(name, data, folder)
-            if failed >= 10:
-                break
-    print(f"seed {seed}: {tried} inputs for {', '.join(names)}; {failed} raised")
-    return failed
+    return tried, failed
 
 
-def by_coverage(name: str, seconds: float) -> None:
-    """Hand one target to atheris, which never returns."""
-    atheris = import_module("atheris")
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(seconds)}", f"-max_len={LONGEST}"], TARGETS[name])
-    atheris.Fuzz()
+def show(console: Console, rows: list[tuple[str, int, str, int]]) -> None:
+    table = Table("target", *("inputs", "edges", "finds"))
+    for name, tried, edges, finds in rows:
+        table.add_row(name, f"{tried:,}", edges, str(finds))
+    table.add_row("all", f"{sum(row[1] for row in rows):,}", "", str(sum(row[3] for row in rows)))
+    console.print(table)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--target", choices=sorted(TARGETS), help="one entry point instead of all in turn")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, help="of all, core by coverage too")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of all by mutation, where no --minutes")
+    parser.add_argument("--target", action="append", choices=sorted([*TARGETS, *COVERED]))
+    parser.add_argument("--sanitizer", choices=("address", "none"), default="address", help="of the core")
+    parser.add_argument("--keep", action="store_true", help="put what covers most into tests/fuzz/corpus")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    parser.add_argument("--save", type=Path, default=Path("build/fuzz"), help="folder for inputs that raised")
-    parser.add_argument("--coverage", action="store_true", help="use atheris (needs --target)")
+    parser.add_argument("--save", type=Path, default=coverage.WORK / "finds", help="inputs that raised")
     options = parser.parse_args()
-    if options.coverage:
-        if options.target is None or find_spec("atheris") is None:
-            parser.error("--coverage needs --target NAME and the package atheris")
-        by_coverage(options.target, options.seconds)
-    names = [options.target] if options.target else list(TARGETS)
-    sys.exit(1 if by_mutation(names, options.seconds, options.seed, options.save) else 0)
+    console = Console()
+    names = options.target or [*TARGETS, *(COVERED if options.minutes else ())]
+    share = (options.minutes * 60 if options.minutes else options.seconds) / len(names)
+    program = coverage.build(options.sanitizer) if set(names) & set(COVERED) else None
+    rows: list[tuple[str, int, str, int]] = []
+    with Progress(console=console) as progress:
+        task = progress.add_task("fuzz", total=len(names))
+        for name in names:
+            progress.update(task, description=name)
+            if program is not None and name in COVERED:
+                run = coverage.run(program, name.removeprefix("core:"), share)
+                rows.append((name, run.executions, str(run.edges), len(run.finds)))
+                if options.keep:
+                    coverage.minimised(program, run.target, CORPUS / run.target)
+                for find in run.finds:
+                    console.print(f"{name}: {find}\n{run.said[-3000:]}", markup=False)
+            else:
+                tried, failed = by_mutation(name, share, options.seed, options.save)
+                rows.append((name, tried, "", failed))
+            progress.advance(task)
+    show(console, rows)
+    console.print(f"seed {options.seed}")
+    sys.exit(1 if any(row[3] for row in rows) else 0)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,26 @@
-"""Where does fuzzing begin? With what the wire conversations send, and with the spellings of one bad path."""
+"""Where does fuzzing begin? With what the wire conversations send, with the spellings of one bad path, and
+with what earlier runs have found worth keeping (`corpus/`, by target).
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from tests.fuzz import files
 from tests.oracle.spellings import OPERATORS
 from tests.wire.cases import load
 
+CORPUS = Path(__file__).parent / "corpus"
 
-def seeds() -> Iterator[bytes]:
-    """Inputs for every target: two bytes of setting, then bytes of a client or an origin."""
+
+def seeds(target: str) -> list[bytes]:
+    """Inputs for a target."""
+    kept = [path.read_bytes() for path in sorted((CORPUS / target).glob("*"))]
+    begun = files.SEEDS[target]() if target in files.SEEDS else conversations()
+    return [*begun, *kept]
+
+
+def conversations() -> Iterator[bytes]:
+    """For the core: two bytes of setting, then bytes of a client or an origin."""
     for case in load():
         yield b"\0\0" + case.client
         for answer in case.origin:

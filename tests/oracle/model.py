@@ -6,14 +6,17 @@ The order of things: percent escapes, UTF-8 or the code page, best fit, on unpat
 escapes once more, then separators, dot segments, and what Windows makes of the name.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
+from string import ascii_lowercase, ascii_uppercase
 
 from tests.oracle.pages import SEVERED, UNKNOWN, Item, Page, pages
 
 SLASH, DOT, PERCENT, BACKSLASH = b"/.%\\"
+SMALL = str.maketrans(ascii_uppercase + "\\", ascii_lowercase + "/")
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def read(path: bytes, world: World) -> Reading | None:
         text = fit(world.page.read(second), world)
     if not world.server.controls and any(isinstance(item, int) and item < 0x20 for item in text):
         return None
-    return resolve(text, world.server)
+    return resolve(tuple(text), world.server)
 
 
 def unescape(items: Sequence[Item], world: World) -> list[Item] | None:
@@ -210,13 +213,8 @@ def fit(items: list[Item], world: World) -> list[Item]:
 
 def spell(items: Sequence[Item]) -> str:
     """Items as text: separators are `/` (X1), collapsed (X2), ASCII letters small (X11)."""
-    text = ""
-    for item in items:
-        character = chr(item) if isinstance(item, int) else item
-        character = "/" if character == "\\" else character.lower() if character.isascii() else character
-        if character != "/" or not text.endswith("/"):
-            text += character
-    return text
+    text = "".join(chr(item) if isinstance(item, int) else item for item in items)
+    return re.sub("//+", "/", text.translate(SMALL))
 
 
 def segments_of(items: Sequence[Item]) -> list[str]:
@@ -240,7 +238,8 @@ def climbs(segments: Sequence[str]) -> bool:
     return walk(segments)[1]
 
 
-def resolve(items: list[Item], server: Server) -> Reading:
+@lru_cache(1024)  # most worlds of a server read alike
+def resolve(items: tuple[Item, ...], server: Server) -> Reading:
     """What the decoded path leads to."""
     segments, left = walk(segments_of(items))
     cut = items[: items.index(0)] if server.controls and 0 in items else items

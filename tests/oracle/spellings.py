@@ -143,14 +143,22 @@ def swap_case(byte: int) -> bytes:
     return bytes([byte]).swapcase()
 
 
-def separators(path: bytes) -> Iterator[bytes]:
-    """Each separator as a backslash, raw and escaped, doubled, or with a dot segment behind it."""
-    forms = (b"\\", b"%5c", b"%5C", b"%255c", b"%2f", b"%252f", b"%c1%9c", b"%c1%1c", b"%c0%af")
-    more = (b"//", b"/\\", b"/%2f", b"/./", b"/%2e/", b"/x/../", b"/x/%2e%2e/", b"/x\\..\\")
-    for at, byte in enumerate(path):
-        if byte == ord("/"):
-            for form in (*forms, *more) if at else more:
-                yield path[:at] + form + path[at + 1 :]
+def separators(*forms: bytes, first: bool = False) -> Callable[[bytes], Iterator[bytes]]:
+    """An operator that writes one separator in another way; the first slash only where that is legal."""
+
+    def spell(path: bytes) -> Iterator[bytes]:
+        for at, byte in enumerate(path):
+            if byte == ord("/") and (at or first):
+                for form in forms:
+                    yield path[:at] + form + path[at + 1 :]
+
+    return spell
+
+
+DOT_SEGMENTS = (
+    *(b"/./", b"/%2e/", b"/x/../", b"/x/%2e%2e/", b"/x/.%2e/", b"/x\\..\\", b"/x/%252e%252e/"),
+    *(b"/x/..%5c", b"/x/%c0%ae./", b"/x/y/../../"),
+)
 
 
 def append(*tails: bytes) -> Callable[[bytes], Iterator[bytes]]:
@@ -180,6 +188,13 @@ def empty_stem(path: bytes) -> Iterator[bytes]:
     dot = name.rfind(b".")
     if dot > 0:
         yield folder + slash + name[dot:]
+
+
+def device(path: bytes) -> Iterator[bytes]:
+    """The stem of the last segment becomes a DOS device (X13)."""
+    folder, slash, name = path.rpartition(b"/")
+    for stem in (b"aux", b"con", b"NUL", b"com1", b"lpt9", b"prn"):
+        yield folder + slash + stem + name[name.rfind(b".") :] if b"." in name else folder + slash + stem
 
 
 def shorten(path: bytes) -> Iterator[bytes]:
@@ -220,7 +235,11 @@ OPERATORS: dict[str, Operator] = {
         Operator("arithmetic", each_byte(arithmetic)),
         Operator("upper", every_byte(lambda byte: bytes([byte]).upper())),
         Operator("case", each_byte(lambda byte: (swap_case(byte),))),
-        Operator("separators", separators),
+        Operator("slashes", separators(b"//", b"///", b"/%2f", first=True)),
+        Operator("slash-escapes", separators(b"%2f", b"%252f", b"%u002f", b"%c0%af", b"%e0%80%af")),
+        Operator("backslash", separators(b"\\", b"%5c", b"%255c", b"%u005c", b"%c1%9c", b"%c1%1c")),
+        Operator("backslashes", separators(b"/\\", b"/%5c", b"/\\/", first=True)),
+        Operator("dot-segments", separators(*DOT_SEGMENTS, first=True)),
         Operator("path-info", insert_path_info),
         Operator("semicolon", append(b";x.gif", b";", b"%3bx.gif", b";.jpg/x")),
         Operator("stream", append(b"::$DATA", b":x", b":x.gif", b"%3a%3a$DATA", b"::$DATA/x")),
@@ -228,6 +247,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("nul", append(b"%00", b"%00.gif", b"%u0000.html", b"%2500.gif", b"%00/x.gif")),
         Operator("lead-byte", append(b"%81", b"%e0", b"%81.gif", b"%fc")),
         Operator("empty-stem", empty_stem),
+        Operator("device-name", device),
         Operator("short-name", shorten),
         Operator("absolute-form", absolute, last=True),
         Operator("query", queries, last=True),

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.corpus import seeds
+from tests.fuzz.corpus import conversations
 from tests.fuzz.targets import TARGETS
 
-CORPUS = list(seeds())
+CORPUS = list(conversations())
 
 
 @st.composite

@@ -1,28 +1,40 @@
 """Which tables of the pages in docs/ come from the program itself?
 
 Each stands between `<!-- table: name -->` and `<!-- end of table -->`; `test_docs.py` compares them.
-`python -m tests.unit.doc_tables` writes the English ones anew. In the Japanese pages the last column of
-`metrics` and `reasons` is a translation, written by hand; the other columns are compared.
+`make docs` writes them anew. In the Japanese pages the last column of `metrics` is a translation, written by
+hand; the other columns are compared.
 """
 
 from pathlib import Path
 
 from stopgap import _core
 from stopgap.admin.metrics import TABLE
+from stopgap.config import preset
+from stopgap.ruleset.formats import FORMATS
+from stopgap.ruleset.sentences import JAPANESE
 
 DOCS = Path(__file__).parents[2] / "docs"
 PLACES = {
+    "presets": "configuration.md",
     "limits": "configuration.md",
     "deadlines": "configuration.md",
     "metrics": "operating.md",
     "reasons": "operating.md",
+    "formats": "import-export.md",
 }
-TRANSLATED = ("metrics", "reasons")
+TRANSLATED = ("metrics",)
 SUFFIXES = {"counter": "_total", "info": "_info"}
 
 END = "<!-- end of table -->"
 
 Rows = list[list[str]]
+
+
+def presets() -> Rows:
+    made = [preset.named(name) for name in preset.names()]
+    return [["Preset", "Server", "For"]] + [
+        [f"`{one.name}`", f"`{one.keys.get('server', 'any')}`", one.title] for one in made
+    ]
 
 
 def limits() -> Rows:
@@ -52,7 +64,38 @@ def reasons() -> Rows:
     ]
 
 
-TABLES = {"limits": limits, "deadlines": deadlines, "metrics": metrics, "reasons": reasons}
+def formats() -> Rows:
+    return [["Format", "In", "Out", ""]] + [
+        [f"`{name}`", "import" if one.reads else "", "export" if one.writes else "", one.title]
+        for name, one in FORMATS.items()
+    ]
+
+
+TABLES = {
+    "presets": presets,
+    "limits": limits,
+    "deadlines": deadlines,
+    "metrics": metrics,
+    "reasons": reasons,
+    "formats": formats,
+}
+
+
+def presets_in_japanese() -> Rows:
+    made = [preset.named(name) for name in preset.names()]
+    return [["プリセット", "サーバー", "対象"]] + [
+        [f"`{one.name}`", f"`{one.keys.get('server', 'any')}`", one.title_ja] for one in made
+    ]
+
+
+def reasons_in_japanese() -> Rows:
+    return [["理由", "段階", "状態", "IIS", ""]] + [
+        [f"`{name}`", tier, str(status), iis, JAPANESE[name]]
+        for name, tier, status, iis, _ in _core.reasons()
+    ]
+
+
+IN_JAPANESE = {**TABLES, "presets": presets_in_japanese, "reasons": reasons_in_japanese}
 
 
 def text(rows: Rows) -> str:
@@ -72,11 +115,13 @@ def shown(page: Path, name: str) -> str:
 
 def main() -> None:
     for name, place in PLACES.items():
-        languages = [DOCS / place] if name in TRANSLATED else [DOCS / place, DOCS / "ja" / place]
-        for page in languages:
+        tables = {DOCS / place: TABLES[name]}
+        if name not in TRANSLATED:
+            tables[DOCS / "ja" / place] = IN_JAPANESE[name]
+        for page, table in tables.items():
             before, mark, rest = page.read_text("utf-8").partition(f"<!-- table: {name} -->\n")
             after = rest.partition(END)[2]
-            page.write_text(f"{before}{mark}\n{text(TABLES[name]())}\n{END}{after}", "utf-8")
+            page.write_text(f"{before}{mark}\n{text(table())}\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

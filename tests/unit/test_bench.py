@@ -78,7 +78,7 @@ def run() -> results.Results:
         revision="abc",
         cases={"keepalive": case, "japanese": case},
         memory=MemoryResult({"stopgap": 2.5}, 30_000, 38_000, {1000: 30_100}),
-        core=CoreResult({"plain": {10: 1_000_000, 10_000: 900_000}}, 460),
+        core=CoreResult({"plain": {10: 1_000_000, 10_000: 900_000}}, 460, {"hostile form": 2000.0}),
     )
 
 

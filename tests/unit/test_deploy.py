@@ -51,6 +51,7 @@ def test_unit_is_hardened() -> None:
     assert {key: told.get(key) for key in HARDENING} == HARDENING
     assert told["Type"] == "notify"
     assert told["RestartPreventExitStatus"] == "2"
+    assert told["OOMPolicy"] == "continue"
 
 
 def test_unit_leaves_little_exposed() -> None:

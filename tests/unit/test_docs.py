@@ -1,11 +1,11 @@
 """Is what the pages say true: do their commands run, do their tables and links hold, in both languages?
 
 A block marked `console run` is a conversation: every line after `$ ` is run, from the top of the
-checkout and with the demo at the addresses that the pages name; the lines under it must come in that order,
-`...` stands for any others, and `[exit N]` says that it ends with N.
+checkout and with the demo at the addresses that the pages name; the lines under it must come in that
+order, `...` stands for any others, and `[exit N]` says that it ends with N. A command that ends with `&`
+runs on, once it has said its lines, until all pages are through.
 """
 
-import importlib
 import json
 import re
 import shlex
@@ -20,13 +20,15 @@ import msgspec
 import pytest
 
 from stopgap import _core
-from stopgap.cli import VERBS
+from stopgap.cli import VERBS, command_of
 from stopgap.events.schema import Event
+from stopgap.ruleset import load, pages
 from tests.unit import doc_tables
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
 LISTEN, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"  # as the pages write them
+OTHERS = ("127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:9902")  # of what the pages start themselves
 STOPGAP = Path(sys.executable).with_name("stopgap")
 
 
@@ -59,7 +61,7 @@ def address() -> str:
 @pytest.fixture(scope="module")
 def demo() -> Iterator[dict[str, str]]:
     """A running demo; gives its addresses by those that the pages write."""
-    places = {LISTEN: address(), ADMIN: address()}
+    places = {written: address() for written in (LISTEN, ADMIN, *OTHERS)}
     command = [
         str(STOPGAP),
         "serve",
@@ -79,13 +81,32 @@ def demo() -> Iterator[dict[str, str]]:
         assert process.wait(30) == 0
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[list[subprocess.Popen[str]]]:
+    """What the pages have started and is still running."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in reversed(started):
+        process.terminate()
+    for process in started:
+        process.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("told", list(said()), ids=str)
-def test_commands_do_what_the_pages_say(told: Said, demo: dict[str, str]) -> None:
+def test_commands_do_what_the_pages_say(
+    told: Said, demo: dict[str, str], running: list[subprocess.Popen[str]]
+) -> None:
     command = told.command.replace(".venv/bin/stopgap", shlex.quote(str(STOPGAP)))
-    for verb in ("status", "reload", "drain"):
+    command = command.replace(".venv/bin/python", shlex.quote(sys.executable))
+    for verb in ("status", "reload", "rollback", "drain", "rules versions"):
         command = re.sub(rf"(/stopgap {verb})\b", rf"\1 --admin {demo[ADMIN]}", command)
     for written, real in demo.items():
         command = command.replace(written, real)
+        port = f"--port {written.partition(':')[2]}"
+        command = command.replace(port, f"--port {real.partition(':')[2]}")
+    if command.endswith(" &"):
+        running.append(start(command.removesuffix(" &"), [swapped(line, demo) for line in told.output]))
+        return
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     expected = list(told.output)
     wanted = 0
@@ -94,6 +115,31 @@ def test_commands_do_what_the_pages_say(told: Said, demo: dict[str, str]) -> Non
         expected.pop()
     assert done.returncode == wanted, done.stdout + done.stderr
     assert covers(expected, done.stdout.splitlines()), done.stdout
+
+
+def swapped(line: str, places: dict[str, str]) -> str:
+    """A line of a page with the real addresses."""
+    for written, real in places.items():
+        line = line.replace(written, real)
+    return line
+
+
+def start(command: str, expected: list[str]) -> subprocess.Popen[str]:
+    """Start a command that runs on; it has said what the page says when this returns."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if covers(expected, lines):
+            return process
+    raise AssertionError(f"ended with {process.wait()}: {lines}")
 
 
 def covers(pattern: list[str], lines: list[str]) -> bool:
@@ -108,17 +154,29 @@ def covers(pattern: list[str], lines: list[str]) -> bool:
 @pytest.mark.parametrize(("name", "page"), list(doc_tables.PLACES.items()))
 def test_tables_are_those_of_the_program(name: str, page: str) -> None:
     wanted = doc_tables.text(doc_tables.TABLES[name]())
-    assert doc_tables.shown(doc_tables.DOCS / page, name) == wanted, "run: python -m tests.unit.doc_tables"
+    assert doc_tables.shown(doc_tables.DOCS / page, name) == wanted, "run: make docs"
     japanese = doc_tables.shown(doc_tables.DOCS / "ja" / page, name)
-    kept = -2 if name in doc_tables.TRANSLATED else None
-    assert [row.split(" | ")[:kept] for row in japanese.splitlines()[2:]] == [
-        row.split(" | ")[:kept] for row in wanted.splitlines()[2:]
+    wanted = doc_tables.text(doc_tables.IN_JAPANESE[name]())
+    kept, first = (-2, 2) if name in doc_tables.TRANSLATED else (None, 0)
+    assert [row.split(" | ")[:kept] for row in japanese.splitlines()[first:]] == [
+        row.split(" | ")[:kept] for row in wanted.splitlines()[first:]
     ]
+
+
+def test_pages_of_rules_and_reasons_are_those_of_the_packs() -> None:
+    made = pages.made(load.packaged())
+    there = {
+        f"{part}/{path.name}" for part in ("rules", "reasons") for path in (ROOT / "docs" / part).iterdir()
+    }
+    assert there == made.keys(), "run: make docs"
+    stale = [path for path, text in made.items() if (ROOT / "docs" / path).read_text("utf-8") != text]
+    assert stale == [], "run: make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text("utf-8")):
+    text = re.sub(r"^(`{3,}).*?^\1$", "", page.read_text("utf-8"), flags=re.S | re.M)
+    for link in re.findall(r"\]\(([^)#][^)]*)\)", text):
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
@@ -139,6 +197,14 @@ def test_both_languages_have_the_same_shape(page: Path) -> None:
     assert shape(page) == shape(page.parent / "ja" / page.name)
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_both_languages_show_the_same_commands(page: Path) -> None:
+    def commands(path: Path) -> list[str]:
+        return re.findall(r"^\$ .*$", path.read_text("utf-8"), re.M)
+
+    assert commands(page) == commands(page.parent / "ja" / page.name)
+
+
 def test_readings_page_names_every_server() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     assert all(f"`{server}`" in text for server in _core.servers())
@@ -156,9 +222,9 @@ def test_verbs_and_flags_exist(page: Path) -> None:
     for verb, rest in re.findall(r"(?:`|^|/bin/|\s)stopgap ([a-z]+)\b([^`\n]*)", joined):
         if verb not in VERBS:
             continue
-        command = getattr(importlib.import_module(VERBS[verb][0]), verb)
+        command = command_of(verb)
         commands = [command, *getattr(command, "commands", {}).values()]
-        known = {flag for each in commands for option in each.params for flag in option.opts}
+        known = {"--help", *(flag for each in commands for option in each.params for flag in option.opts)}
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"stopgap {verb}{rest}"
 
 

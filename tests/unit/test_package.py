@@ -52,7 +52,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def packs() -> set[str]:
-    return {path.name for path in (ROOT / "rules").glob("*.toml")}
+    """The packs and what lies beside them, by their place under the folder of the packs."""
+    return {path.relative_to(ROOT / "rules").as_posix() for path in (ROOT / "rules").rglob("*.toml")}
 
 
 @pytest.mark.timeout(600)

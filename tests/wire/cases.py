@@ -7,6 +7,8 @@ title, why       what it shows; the source
 server, codepages, mode, site
                  the site (iis5, [1252], block); `site` is laid over it, e.g. { limits = { head = 200 } }
 rule             one more rule: an expression
+rules            more rules: tables with `id`, `match` and whatever else a rule may have
+trusted          the client may set X-Forwarded-For
 client           what the client sends
 then             what it sends after the answers, in a piece of its own
 origin           the answers, one for each request that arrives (default: a 200 with two bytes)
@@ -18,7 +20,10 @@ requests         what the origin gets, each whole; [] when nothing may arrive
 statuses         the status lines that the client gets, in order
 answer           all that the client gets, byte for byte
 reason           the reason of the first refusal
-detected         the reason of what was only detected
+detected         the reason of what was let through: detected or stripped
+surplus          the origin sends more than its answer: told of only where it comes in one piece with the end
+events           all events in order: action, reason, mode (and how many more, in a line that counts)
+address          the client of the first event
 closed, pinned, retired
                  whether the client's connection ends, the origin's belongs to the client, or must be closed
 tunnel           bytes for the origin after a 101
@@ -49,6 +54,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     mode: str = "block"
     site: dict[str, Any] = {}
     rule: dict[str, Any] | None = None
+    rules: list[dict[str, Any]] = []
+    trusted: bool = False
     client: bytes
     then: bytes = b""
     origin: tuple[bytes, ...] = (OK,)
@@ -61,6 +68,9 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     answer: bytes | None = None
     reason: str | None = None
     detected: str | None = None
+    surplus: bool = False
+    events: list[str] | None = None
+    address: str | None = None
     closed: bool | None = None
     pinned: bool = False
     retired: bool | None = None

@@ -1,15 +1,18 @@
 //! The counters: one slot of shared memory a worker, written here, read by the supervisor.
 //!
 //! A slot is a row of 64-bit words; the table below says which words are what. A worker that is
-//! restarted gets the same slot, so totals go on. Words are only ever added to, by one process.
+//! restarted gets the same slot, so totals go on. Words are only ever added to, by one process; but for "present",
+//! the worker's part of what `present.rs` counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::verdict::Reason;
+use crate::present;
+use crate::verdict::{Action, Reason};
 
 /// Sites and rules that have counters of their own; the supervisor gives the indexes out.
 pub const SITES: usize = 256;
 pub const RULES: usize = 16_384;
+pub const EXCEPTIONS: usize = 4096;
 pub const ORIGINS: usize = 256;
 const REASONS: usize = 128;
 const FAILURES: usize = 8;
@@ -68,28 +71,35 @@ macro_rules! layout {
 
 layout! {
     REQUESTS "requests" SITES * OUTCOMES;
-    RULE_MATCHES "rules" RULES * 2;
+    RULE_MATCHES "rules" RULES * Action::COUNT;
     REASON_COUNTS "reasons" REASONS * 2;
     FILTER_SECONDS "filter_seconds" FILTER.buckets + 1;
     REQUEST_SECONDS "request_seconds" REQUEST.buckets + 1;
     OPENED "connections_opened" 1;
     CLOSED "connections_closed" 1;
     EVENTS_DROPPED "events_dropped" 1;
+    EXCEPTION_HITS "exceptions" EXCEPTIONS;
     ORIGIN_ERRORS "origin_errors" ORIGINS * FAILURES;
     ORIGIN_OPENED "origin_connections_opened" ORIGINS;
     ORIGIN_REUSED "origin_connections_reused" ORIGINS;
     HEARTBEAT "heartbeat" 1;
+    SHED "connections_shed" 1;
+    PRESENT "present" present::WORDS;
 }
 
 const _: () = assert!(Reason::ALL.len() <= REASONS);
-// The regions that only Python writes: origin failures, pool counts, the heartbeat.
-const _: usize = ORIGIN_ERRORS + ORIGIN_OPENED + ORIGIN_REUSED + HEARTBEAT;
+// The regions that only Python writes: origin failures, pool counts, the heartbeat, clients beyond the most.
+const _: usize = ORIGIN_ERRORS + ORIGIN_OPENED + ORIGIN_REUSED + HEARTBEAT + SHED;
 
 /// A worker's slot.
 #[derive(Clone, Copy)]
 pub struct Counters<'a>(pub &'a [AtomicU64]);
 
-impl Counters<'_> {
+impl<'a> Counters<'a> {
+    /// The worker's part of the connections that are open now.
+    pub fn present(self) -> &'a [AtomicU64] {
+        self.0.get(PRESENT..PRESENT + present::WORDS).unwrap_or(&[])
+    }
     fn add(self, word: usize, count: u64) {
         if let Some(cell) = self.0.get(word) {
             // One writer a slot: a load and a store are enough, and half as dear as an exchange.
@@ -103,14 +113,23 @@ impl Counters<'_> {
         }
     }
 
-    /// `detected`: judged, and forwarded all the same.
-    pub fn reason(self, reason: Reason, detected: bool) {
-        self.add(REASON_COUNTS + reason as usize * 2 + usize::from(detected), 1);
+    /// Refused, or detected. What only loses a header is neither; its rule counts it.
+    pub fn reason(self, reason: Reason, action: Action) {
+        if action != Action::Strip {
+            self.add(REASON_COUNTS + reason as usize * 2 + usize::from(!action.stops()), 1);
+        }
     }
 
-    pub fn rule(self, counter: usize, detected: bool) {
+    pub fn rule(self, counter: usize, action: Action) {
         if counter < RULES {
-            self.add(RULE_MATCHES + counter * 2 + usize::from(detected), 1);
+            self.add(RULE_MATCHES + counter * Action::COUNT + action as usize, 1);
+        }
+    }
+
+    /// An exception let a request pass.
+    pub fn exception(self, counter: usize) {
+        if counter < EXCEPTIONS {
+            self.add(EXCEPTION_HITS + counter, 1);
         }
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
-use crate::verdict::{Reason, Tier};
+use crate::verdict::{Action, Mode, Reason, Tier};
 
 /// Milliseconds during which repeats are added up.
 const WINDOW: u64 = 60_000;
@@ -28,7 +28,8 @@ pub struct Key {
     pub site: u16,
     pub reason: Reason,
     pub rule: Option<u32>,
-    pub detected: bool,
+    pub action: Action,
+    pub mode: Mode,
 }
 
 /// The first of its kind, as it is told.
@@ -55,7 +56,8 @@ pub struct Event {
     pub count: u64,
     pub first: u64,
     pub last: u64,
-    pub detected: bool,
+    pub action: Action,
+    pub mode: Mode,
     pub tier: Tier,
     pub reason: Reason,
     pub details: Details,
@@ -93,7 +95,8 @@ impl Ledger {
             count: 0,
             first: now,
             last: now,
-            detected: key.detected,
+            action: key.action,
+            mode: key.mode,
             tier: key.reason.tier(),
             reason: key.reason,
             details: details(),

@@ -8,6 +8,8 @@ pub mod events;
 pub mod http1;
 pub mod iis;
 pub mod policy;
+pub mod present;
+pub mod rate;
 pub mod rules;
 pub mod session;
 pub mod verdict;
@@ -19,16 +21,16 @@ use std::time::Instant;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple};
 
 use crate::board::Counters;
 use crate::events::Ledger;
 use crate::iis::codepage;
 use crate::iis::readings::Readings;
 use crate::iis::table::{CodePage, SERVERS, ServerTable};
-use crate::policy::Work;
+use crate::policy::{Rates, Work};
 use crate::session::{Desk, Payload, Step};
-use crate::verdict::{Reason, Tier};
+use crate::verdict::Reason;
 
 pyo3::create_exception!(_core, PolicyError, PyValueError, "The specification of a policy is wrong.");
 
@@ -50,7 +52,7 @@ impl Policy {
     fn judge(&self, request: &[u8], site: Option<usize>) -> PyResult<Option<(u8, i64, u16)>> {
         self.check_site(site)?;
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = self.inner.judge_whole(request, site, &mut work).verdict;
+        let verdict = self.inner.judge_whole(request, site, true, &mut work).verdict;
         Ok(verdict.map(|verdict| (verdict.reason as u8, verdict.rule.map_or(-1, i64::from), verdict.reading)))
     }
 
@@ -77,6 +79,12 @@ impl Policy {
         self.inner.rules.iter().map(|rule| rule.id.as_str()).collect()
     }
 
+    fn modes(&self, site: usize) -> PyResult<Vec<(&str, &str, &str)>> {
+        self.check_site(Some(site))?;
+        let rows = self.inner.modes(site).into_iter();
+        Ok(rows.map(|(name, reason, mode)| (name, reason.name(), mode.name())).collect())
+    }
+
     fn cost(&self) -> Vec<(String, String)> {
         let mut rows: Vec<(String, String)> = Vec::new();
         for (rule, trigger) in self.inner.sites.iter().flat_map(|site| site.rules.triggers()) {
@@ -87,6 +95,25 @@ impl Policy {
         }
         rows
     }
+
+    fn timed(
+        &self,
+        py: Python<'_>,
+        requests: Vec<Bound<'_, PyBytes>>,
+        rounds: u32,
+    ) -> Vec<(String, u64, u64, u64)> {
+        let requests: Vec<&[u8]> = requests.iter().map(|request| request.as_bytes()).collect();
+        let began = Instant::now();
+        py.detach(|| self.inner.timed(&requests, rounds, &|| nanoseconds(&began)))
+    }
+}
+
+fn failure(index: usize) -> PyResult<Reason> {
+    Reason::failure(index).ok_or_else(|| PyIndexError::new_err("not a reason of tier \"failed\""))
+}
+
+fn nanoseconds(began: &Instant) -> u64 {
+    u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Policy {
@@ -98,15 +125,30 @@ impl Policy {
     }
 }
 
-/// The slot as atomics: other processes read it while this one writes.
+/// Shared memory as atomics: other processes read it while this one writes, and write the rates too.
 #[expect(unsafe_code, reason = "PyO3 gives shared memory only as a pointer; the proof stands at the block")]
-fn words(board: &PyBuffer<u64>) -> &[AtomicU64] {
-    // SAFETY: `Worker::new` checked that the buffer is writable, contiguous, aligned for u64 and at
-    // least WORDS long. Python keeps an exported buffer in place for as long as the `PyBuffer` lives,
+fn words(shared: &PyBuffer<u64>, length: usize) -> &[AtomicU64] {
+    // SAFETY: `words_of` checked that the buffer is writable, contiguous, aligned for u64 and at least
+    // `length` long. Python keeps an exported buffer in place for as long as the `PyBuffer` lives,
     // and the slice borrows from it. AtomicU64 has the size and alignment of u64 and allows writes
     // through a shared reference, also by others that hold the same memory: Python writes other words
-    // of it with whole aligned stores, under the GIL, and other processes only read.
-    unsafe { std::slice::from_raw_parts(board.buf_ptr().cast::<AtomicU64>(), board::WORDS) }
+    // of it with whole aligned stores, under the GIL, and other processes read it or use atomics too.
+    unsafe { std::slice::from_raw_parts(shared.buf_ptr().cast::<AtomicU64>(), length) }
+}
+
+/// A buffer that can be taken for `length` atomics.
+fn words_of(shared: &Bound<'_, PyAny>, length: usize, error: &'static str) -> PyResult<PyBuffer<u64>> {
+    let shared = PyBuffer::get(shared)?;
+    let fits = shared.item_count() >= length && !shared.readonly() && shared.is_c_contiguous();
+    if !fits || !shared.buf_ptr().cast::<u64>().is_aligned() {
+        return Err(PyValueError::new_err(format!("{error} words (\"Q\")")));
+    }
+    Ok(shared)
+}
+
+/// Nanoseconds of the clock that all processes of a machine share and nobody sets (CLOCK_MONOTONIC).
+fn monotonic(py: Python<'_>) -> PyResult<u64> {
+    py.import("time")?.getattr("monotonic_ns")?.call0()?.extract()
 }
 
 #[pyclass(module = "stopgap._core")]
@@ -116,7 +158,11 @@ struct Worker {
     out: Vec<u8>,
     ledger: Ledger,
     board: PyBuffer<u64>,
+    rates: PyBuffer<u64>,
     began: Instant,
+    /// What the clock that all workers share said then.
+    shared: u64,
+    leaving: bool,
 }
 
 /// A chunk that filled the output buffer beyond this gives it back: one upload must not cost for ever.
@@ -125,19 +171,22 @@ const OUT: usize = 262_144;
 #[pymethods]
 impl Worker {
     #[new]
-    fn new(board: &Bound<'_, PyAny>, seed: u64) -> PyResult<Self> {
-        let board = PyBuffer::get(board)?;
-        let fits = board.item_count() >= board::WORDS && !board.readonly() && board.is_c_contiguous();
-        if !fits || !board.buf_ptr().cast::<u64>().is_aligned() {
-            return Err(PyValueError::new_err("board: needs a writable buffer of BOARD_WORDS words (\"Q\")"));
-        }
+    fn new(board: &Bound<'_, PyAny>, seed: u64, rates: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let shared = monotonic(board.py())?;
+        let board = words_of(board, board::WORDS, "board: needs a writable buffer of BOARD_WORDS")?;
+        let rates = words_of(rates, Rates::WORDS, "rates: needs a writable buffer of RATE_WORDS")?;
+        let own = Counters(words(&board, board::WORDS)).present();
+        Rates::new(words(&rates, Rates::WORDS), own, 0).present.sweep();
         Ok(Worker {
             policy: None,
             work: Work::default(),
             out: Vec::new(),
             ledger: Ledger::new(seed),
             board,
+            rates,
             began: Instant::now(),
+            shared,
+            leaving: false,
         })
     }
 
@@ -145,21 +194,31 @@ impl Worker {
         self.policy = Some(policy.get().inner.clone());
     }
 
-    fn session(slf: Bound<'_, Self>, address: &str, tls: bool, trusted: bool) -> PyResult<Session> {
-        let (policy, now) = {
-            let worker = slf.borrow();
-            let policy =
-                worker.policy.clone().ok_or_else(|| PyRuntimeError::new_err("no policy is active"))?;
-            Counters(words(&worker.board)).opened();
-            (policy, worker.now())
-        };
-        let inner = session::Session::new(policy, address, tls, trusted, now);
+    #[pyo3(signature = (address, tls, trusted, redirect=0))]
+    fn session(
+        slf: Bound<'_, Self>,
+        address: &str,
+        tls: bool,
+        trusted: bool,
+        redirect: u16,
+    ) -> PyResult<Session> {
+        let inner = slf.borrow_mut().lend(|desk| {
+            desk.counters.opened();
+            let mut session = session::Session::new(desk.policy.clone(), address, tls, trusted, desk.now);
+            session.redirect_to(redirect);
+            session.open(desk);
+            session
+        })?;
         Ok(Session { inner, worker: slf.unbind(), ended: false })
     }
 
     fn events<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let now = self.now() / 1_000_000;
         self.ledger.take(now).into_iter().map(|event| event_tuple(py, event, now)).collect()
+    }
+
+    fn leave(&mut self) {
+        self.leaving = true;
     }
 
     fn flush(&mut self) {
@@ -169,7 +228,23 @@ impl Worker {
 
 impl Worker {
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanoseconds(&self.began)
+    }
+
+    /// Lend the desk for one step of a session.
+    fn lend<T>(&mut self, step: impl FnOnce(&mut Desk<'_>) -> T) -> PyResult<T> {
+        let Worker { policy, work, out, ledger, board, rates, began, shared, leaving } = self;
+        let Some(policy) = policy else { return Err(PyRuntimeError::new_err("no policy is active")) };
+        let now = nanoseconds(began);
+        let counters = Counters(words(board, board::WORDS));
+        let rates = Rates::new(words(rates, Rates::WORDS), counters.present(), *shared + now);
+        let mut desk =
+            Desk { policy, work, out, ledger, counters, rates, now, leaving: *leaving, decided: false };
+        let done = step(&mut desk);
+        if desk.decided {
+            counters.decision(nanoseconds(began) - now);
+        }
+        Ok(done)
     }
 }
 
@@ -195,8 +270,27 @@ impl Session {
     }
 
     #[getter]
+    fn belongs(&self) -> Option<u16> {
+        self.inner.belongs()
+    }
+
+    fn carried(&mut self, origin: u16) {
+        self.inner.carried(origin);
+    }
+
+    #[getter]
     fn busy(&self) -> bool {
         self.inner.busy()
+    }
+
+    #[getter]
+    fn fault(&self) -> Option<usize> {
+        self.inner.fault().map(|reason| reason as usize)
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.inner.closed()
     }
 
     fn receive<'py>(&mut self, data: &Bound<'py, PyBytes>) -> Reply<'py> {
@@ -212,9 +306,13 @@ impl Session {
     }
 
     fn fail<'py>(&mut self, py: Python<'py>, reason: usize) -> Reply<'py> {
-        let reason = Reason::ALL.get(reason).filter(|reason| reason.tier() == Tier::Failed);
-        let reason = *reason.ok_or_else(|| PyIndexError::new_err("not a reason of tier \"failed\""))?;
+        let reason = failure(reason)?;
         self.call(py, None, |session, desk| session.fail(desk, reason))
+    }
+
+    fn turn_away(&mut self, py: Python<'_>, reason: usize) -> PyResult<()> {
+        let reason = failure(reason)?;
+        self.worker.bind(py).borrow_mut().lend(|desk| self.inner.turn_away(desk, reason))
     }
 
     fn expire<'py>(&mut self, py: Python<'py>) -> Reply<'py> {
@@ -222,16 +320,13 @@ impl Session {
     }
 
     fn end(&mut self, py: Python<'_>) -> PyResult<()> {
-        if self.ended {
+        if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
-        self.ended = true;
-        self.call(py, None, |session, desk| {
-            session.end(desk);
+        self.worker.bind(py).borrow_mut().lend(|desk| {
+            self.inner.end(desk);
             desk.counters.closed();
-            Step::WAIT
         })
-        .map(|_| ())
     }
 }
 
@@ -244,16 +339,8 @@ impl Session {
         step: impl FnOnce(&mut session::Session, &mut Desk<'_>) -> Step,
     ) -> Reply<'py> {
         let mut worker = self.worker.bind(py).borrow_mut();
-        let Worker { policy, work, out, ledger, board, began } = &mut *worker;
-        let Some(policy) = policy else { return Err(PyRuntimeError::new_err("no policy is active")) };
-        let elapsed = |began: &Instant| u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let now = elapsed(began);
-        let counters = Counters(words(board));
-        let mut desk = Desk { policy, work, out, ledger, counters, now, decided: false };
-        let step = step(&mut self.inner, &mut desk);
-        if desk.decided {
-            counters.decision(elapsed(began) - now);
-        }
+        let step = worker.lend(|desk| step(&mut self.inner, desk))?;
+        let out = &mut worker.out;
         let bytes = match (step.payload, given) {
             (Payload::Given, Some(data)) => data.clone(),
             (Payload::Written, _) => PyBytes::new(py, out),
@@ -268,8 +355,8 @@ impl Session {
 
 fn event_tuple(py: Python<'_>, event: events::Event, now: u64) -> PyResult<Bound<'_, PyTuple>> {
     let details = event.details;
-    let action = if event.detected { "detected" } else { "refused" };
-    let first = (event.id, event.count, now - event.first, now - event.last, details.site, action);
+    let first =
+        (event.id, event.count, now - event.first, now - event.last, details.site, event.action.done());
     let second = (
         event.tier.name(),
         event.reason.name(),
@@ -285,6 +372,7 @@ fn event_tuple(py: Python<'_>, event: events::Event, now: u64) -> PyResult<Bound
         details.host,
         PyBytes::new(py, &details.agent),
         details.client,
+        event.mode.name(),
     );
     let parts = [first.into_pyobject(py)?, second.into_pyobject(py)?, third.into_pyobject(py)?];
     PyTuple::new(py, parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>())
@@ -315,24 +403,18 @@ fn codepages() -> Vec<u16> {
 
 #[pyfunction]
 fn limits<'py>(py: Python<'py>, server: &str) -> PyResult<Bound<'py, PyDict>> {
-    let rows =
-        policy::limits(server).ok_or_else(|| PyValueError::new_err(format!("unknown server {server:?}")))?;
-    let dict = PyDict::new(py);
-    rows.into_iter().try_for_each(|(key, value)| dict.set_item(key, value))?;
-    Ok(dict)
+    named(server)?;
+    policy::limits(server).unwrap_or_default().into_py_dict(py)
 }
 
 #[pyfunction]
 fn deadlines(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let dict = PyDict::new(py);
-    policy::deadlines().iter().try_for_each(|(key, value)| dict.set_item(key, value))?;
-    Ok(dict)
+    policy::deadlines().iter().copied().into_py_dict(py)
 }
 
 #[pyfunction]
 fn buffers_body(server: &str) -> PyResult<bool> {
-    let table = named(server)?;
-    Ok(table.buffer_body)
+    Ok(named(server)?.buffer_body)
 }
 
 /// (name, first word, words) of every region of a slot.
@@ -344,10 +426,8 @@ fn board_layout() -> Vec<(&'static str, usize, usize)> {
 
 #[pyfunction]
 fn buckets(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("filter_seconds", board::FILTER.bounds())?;
-    dict.set_item("request_seconds", board::REQUEST.bounds())?;
-    Ok(dict)
+    [("filter_seconds", board::FILTER.bounds()), ("request_seconds", board::REQUEST.bounds())]
+        .into_py_dict(py)
 }
 
 type ReadingRow<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Vec<String>, Vec<&'static str>);
@@ -359,7 +439,6 @@ fn readings<'py>(
     server: &str,
     codepages: Vec<u16>,
 ) -> PyResult<Vec<ReadingRow<'py>>> {
-    let table = named(server)?;
     let page = |page: u16| {
         let known = codepage::page(CodePage(page)).map(|_| CodePage(page));
         known.ok_or_else(|| PyValueError::new_err(format!("unknown code page {page}")))
@@ -367,7 +446,7 @@ fn readings<'py>(
     let pages = codepages.into_iter().map(page).collect::<PyResult<Vec<_>>>()?;
     let path = target.split(|byte| *byte == b'?').next().unwrap_or(target);
     let mut readings = Readings::default();
-    readings.read(if path.is_empty() { b"/" } else { path }, table, &pages);
+    readings.read(if path.is_empty() { b"/" } else { path }, named(server)?, &pages);
     let row = |index: usize| {
         let view = readings.view(index);
         let anomalies = readings.anomalies().iter().filter(|anomaly| usize::from(anomaly.reading) == index);
@@ -397,11 +476,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ("RETIRE", Command::Retire),
         ("PIN", Command::Pin),
         ("TUNNEL", Command::Tunnel),
+        ("TARPIT", Command::Tarpit),
     ];
     commands.into_iter().try_for_each(|(name, command)| module.add(name, command as u8))?;
     module.add("MORE", session::MORE)?;
     module.add("LAST", session::LAST)?;
     module.add("BOARD_WORDS", board::WORDS)?;
+    module.add("RATE_WORDS", Rates::WORDS)?;
     module.add("PolicyError", module.py().get_type::<PolicyError>())?;
     module.add_class::<Policy>()?;
     module.add_class::<Worker>()?;

@@ -2,27 +2,37 @@
 //!
 //! Order of judgement: sizes first, because an oversized target is not worth reading; then rules on
 //! every reading, because a rule's name tells more than "ambiguous"; then what makes the target
-//! ambiguous. The first that holds, and that no exception covers, is the verdict.
+//! ambiguous. The first that holds, that no exception covers, and that is carried out in the mode in
+//! force is the verdict; what is only detected is noted, and judgement goes on behind it, so that it
+//! shields nothing.
 
 mod defaults;
 mod explain;
+mod meter;
+mod ruling;
+mod site;
+mod timed;
 mod whole;
 
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use rustc_hash::FxHashMap;
 
-use crate::http1::framing::{Framing, Length, tokens};
+use crate::http1::framing::{Framing, Length};
 use crate::http1::head::{Bounds, Head};
-use crate::iis::codepage;
-use crate::iis::readings::{Name, Readings};
-use crate::iis::table::{CodePage, ServerTable};
-use crate::rules::spec::{BodyMode, Mode, RawBytes, SiteSpec, Spec};
-use crate::rules::{Scratch, SiteRules, Subject};
-use crate::verdict::{Reason, Tier, Verdict};
+use crate::iis::readings::Readings;
+use crate::rate::Limit;
+use crate::rules::Scratch;
+use crate::rules::spec::{RuleSpec, Spec};
+use crate::verdict::{Action, Reason, Ruling, Verdict};
 
 pub use defaults::{Deadlines, Limits, deadlines, limits};
+pub use meter::{Rate, Rates, Room, Tally};
+pub use ruling::{Modes, Noted};
+pub use site::Site;
+pub use timed::{Cost, Watch};
 
 /// Reused from request to request: one for each worker, one for each policy that is asked directly.
 #[derive(Default)]
@@ -30,6 +40,17 @@ pub struct Work {
     pub head: Head,
     pub readings: Readings,
     pub scratch: Scratch,
+    /// What the last decision noted: detected, or stripped.
+    pub notes: Vec<Ruling>,
+    /// Rules whose headers are left out of what is forwarded.
+    pub stripping: Vec<u32>,
+}
+
+impl Work {
+    /// Throw away what a judgement left unfinished; the head is not the judge's to change.
+    fn renew(&mut self) {
+        *self = Work { head: std::mem::take(&mut self.head), ..Work::default() };
+    }
 }
 
 /// What the gate must know of a rule.
@@ -37,23 +58,31 @@ pub struct RuleFacts {
     pub id: String,
     pub counter: usize,
     pub status: Option<u16>,
+    pub action: Action,
+    pub strip: Vec<String>,
+    pub rate: Option<Rate>,
 }
 
-pub struct Site {
-    pub name: String,
-    pub counter: usize,
-    /// Judge, count and log, and forward all the same.
-    pub detect: bool,
-    pub table: &'static ServerTable,
-    pub pages: Vec<CodePage>,
-    pub limits: Limits,
-    pub deadlines: Deadlines,
-    pub buffer_body: bool,
-    pub raw_bytes: RawBytes,
-    pub default_host: String,
-    pub rules: SiteRules,
-    upgrades: Vec<String>,
-    has_exceptions: bool,
+impl RuleFacts {
+    fn new(spec: &RuleSpec) -> Self {
+        RuleFacts {
+            id: spec.id.clone(),
+            counter: spec.counter as usize,
+            status: spec.status,
+            action: spec.action,
+            strip: spec.strip.clone(),
+            rate: spec.rate.as_ref().map(Rate::new),
+        }
+    }
+}
+
+/// What of a request is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The head, and all that is known of the body.
+    Head,
+    /// The head again, with the window of the body.
+    Body,
 }
 
 /// A request with a complete head, as it is judged. `Work::head` is its head.
@@ -86,11 +115,24 @@ impl<'a> Request<'a> {
     }
 }
 
+/// What one exchange remembers from the judgement of its head to that of its body.
+pub struct Memory<'a> {
+    pub noted: &'a mut Noted,
+    pub tallies: &'a mut Vec<Tally>,
+}
+
+/// Whether a verdict stops the judgement. With a rule that has a rate (reason "rate-exceeded") goes the value
+/// that it counts, as a hash; the request is over the rate only if whoever is asked has counted enough.
+pub type Stops<'a> = dyn FnMut(&Verdict, Option<u64>) -> bool + 'a;
+
 pub struct Policy {
     pub sites: Vec<Site>,
     pub rules: Vec<RuleFacts>,
     /// The widest head of all sites: a head is read before its site is known.
     pub bounds: Bounds,
+    /// New connections of one client a minute.
+    pub connections: Option<Limit>,
+    pub room: Room,
     hosts: FxHashMap<Box<[u8]>, usize>,
     /// `.suffix`, longest first.
     suffixes: Vec<(Box<[u8]>, usize)>,
@@ -101,15 +143,12 @@ impl Policy {
     /// Compile a specification (JSON). The error is one line that names rule or site and key.
     pub fn compile(json: &[u8]) -> Result<Policy, String> {
         let spec = Spec::parse(json)?;
-        let rules = spec.rules.iter().map(|rule| RuleFacts {
-            id: rule.id.clone(),
-            counter: rule.counter as usize,
-            status: rule.status,
-        });
         let mut policy = Policy {
             sites: Vec::new(),
-            rules: rules.collect(),
+            rules: spec.rules.iter().map(RuleFacts::new).collect(),
             bounds: Bounds { line: 0, head: 0, fields: 0 },
+            connections: (spec.new_connections > 0).then_some(Limit { over: spec.new_connections, per: 60 }),
+            room: Room { of_client: spec.client_connections, of_all: spec.max_connections },
             hosts: FxHashMap::default(),
             suffixes: Vec::new(),
             fallback: None,
@@ -181,10 +220,18 @@ impl Policy {
         self.sites.get(index)
     }
 
-    /// Whether a request is judged again when its body has come.
-    pub fn judges_body(&self, index: usize, length: Length) -> bool {
-        self.site(index).is_some_and(|site| {
-            site.rules.reads_body() || (length == Length::Chunked && site.rules.measures_body())
+    /// Whether a request must be judged again when its body has come. The head must be in `work`.
+    pub fn judges_body(&self, index: usize, request: &Request<'_>, work: &mut Work) -> bool {
+        let Some(site) = self.site(index) else { return false };
+        let Work { head, readings, scratch, .. } = work;
+        let path = head.path.of(request.buf);
+        let awaits = catch_unwind(AssertUnwindSafe(|| {
+            readings.read(if path.is_empty() { b"/" } else { path }, site.table, &site.pages);
+            site.rules.awaits_body(&site.subject(request, head, readings), scratch)
+        }));
+        awaits.unwrap_or_else(|_| {
+            work.renew();
+            true
         })
     }
 
@@ -194,206 +241,98 @@ impl Policy {
         rule.and_then(|rule| rule.status).unwrap_or_else(|| verdict.reason.status())
     }
 
-    /// Judge a request for a site, mode aside. `None`: it passes.
-    pub fn judge(&self, index: usize, request: &Request<'_>, work: &mut Work) -> Option<Verdict> {
-        let site = self.site(index)?;
-        let Work { head, readings, scratch } = work;
-        if let Some(verdict) = site.oversized(request, head).next() {
-            return Some(verdict);
-        }
-        let path = head.path.of(request.buf);
-        readings.read(if path.is_empty() { b"/" } else { path }, site.table, &site.pages);
-        let subject = site.subject(request, head, readings);
-        if let Some(found) = site.rules.first(&subject, scratch) {
-            let rule = Some(found.rule);
-            return Some(Verdict {
-                reason: found.reason,
-                rule,
-                reading: found.reading,
-                offset: found.offset,
-            });
-        }
-        if scratch.left_readings_out() {
-            return Some(Verdict::new(Reason::TooManyReadings, head.target.start as usize));
-        }
-        if let Some(verdict) = site.crowded(readings) {
-            return Some(verdict);
-        }
-        let ambiguous = readings.anomalies().iter().map(|anomaly| Verdict {
-            reason: anomaly.reason,
-            rule: None,
-            reading: anomaly.reading,
-            offset: anomaly.offset,
-        });
-        ambiguous
-            .chain(site.raw(request, head))
-            .chain(site.unwanted(request, head))
-            .find(|verdict| !site.excepted(verdict, &subject, scratch))
+    /// Judge a request for a site: the first verdict that `stops`. `None`: it passes. See `Stops`.
+    pub fn judge(
+        &self,
+        index: usize,
+        part: Part,
+        request: &Request<'_>,
+        work: &mut Work,
+        stops: &mut Stops<'_>,
+    ) -> Option<Verdict> {
+        let Work { head, readings, scratch, .. } = work;
+        self.site(index)?.judge(part, request, head, readings, scratch, stops)
     }
 
-    /// Judge again, with the window of the body. The head must be in `work`.
-    pub fn judge_body(&self, index: usize, request: &Request<'_>, work: &mut Work) -> Option<Verdict> {
-        let site = self.site(index)?;
-        let Work { head, readings, scratch } = work;
-        let path = head.path.of(request.buf);
-        readings.read(if path.is_empty() { b"/" } else { path }, site.table, &site.pages);
-        let subject = site.subject(request, head, readings);
-        let found = site.rules.first(&subject, scratch)?;
-        Some(Verdict {
-            reason: found.reason,
-            rule: Some(found.rule),
-            reading: found.reading,
-            offset: found.offset,
-        })
-    }
-}
-
-impl Site {
-    fn compile(spec: &Spec, site: &SiteSpec) -> Result<Site, String> {
-        let table =
-            ServerTable::named(&site.server).ok_or(format!("server: {:?} is unknown", site.server))?;
-        let pages = site.codepages.iter().map(|page| {
-            codepage::page(CodePage(*page))
-                .map(|_| CodePage(*page))
-                .ok_or(format!("codepages: {page} is unknown"))
-        });
-        let pages = pages.collect::<Result<Vec<CodePage>, String>>()?;
-        Ok(Site {
-            name: site.name.clone(),
-            counter: site.counter as usize,
-            detect: site.mode == Mode::Detect,
-            table,
-            limits: Limits::read(table, &site.limits)?,
-            deadlines: Deadlines::read(&site.deadlines)?,
-            buffer_body: site.body == BodyMode::Buffer,
-            raw_bytes: site.raw_bytes,
-            default_host: default_host(site),
-            rules: SiteRules::compile(&spec.rules, site, table, &pages)?,
-            upgrades: site.upgrade.iter().map(|name| name.to_ascii_lowercase()).collect(),
-            has_exceptions: !site.exceptions.is_empty(),
-            pages,
-        })
-    }
-
-    fn subject<'a>(&'a self, request: &Request<'a>, head: &'a Head, readings: &'a Readings) -> Subject<'a> {
-        Subject {
-            buf: request.buf,
-            head,
-            readings,
-            table: self.table,
-            pages: &self.pages,
-            client: request.client,
-            body: request.body,
-            body_length: request.length,
-        }
-    }
-
-    /// Sizes beyond their limits that need no reading of the target (catalogue 1.7), the first to tell first.
-    fn oversized(&self, request: &Request<'_>, head: &Head) -> impl Iterator<Item = Verdict> {
-        let limits = &self.limits;
-        let target = head.target.of(request.buf);
-        let query = head.query.map_or(0, |query| query.len());
-        let body = match request.framing.length {
-            Length::Exact(size) => size,
-            _ => 0,
-        };
-        let long = target.len() > limits.escapes;
-        let escapes = if long { memchr_iter(b'%', target).count() } else { 0 };
-        let sizes = [
-            (target.len(), limits.target, Reason::TargetTooLong, head.target.start),
-            (head.path.len(), limits.path, Reason::PathTooLong, head.path.start),
-            (query, limits.query, Reason::QueryTooLong, head.target.start),
-            (head.longest_value as usize, limits.header, Reason::HeaderTooLong, 0),
-            (head.longest_credentials as usize, limits.credentials, Reason::HeaderTooLong, 0),
-            (head.length, limits.head, Reason::HeadTooLong, 0),
-            (head.fields.len(), limits.headers, Reason::TooManyHeaders, 0),
-            (usize::from(body > limits.body), 0, Reason::BodyTooLong, 0),
-            (escapes, limits.escapes, Reason::TooManyEscapes, head.target.start),
-        ];
-        let beyond = sizes.into_iter().filter(|(size, limit, _, _)| size > limit);
-        beyond.map(|(_, _, reason, offset)| Verdict::new(reason, offset as usize))
-    }
-
-    /// Segments: how many, and the longest, in any reading.
-    fn crowded(&self, readings: &Readings) -> Option<Verdict> {
-        for index in 0..readings.len() {
-            let view = readings.view(index);
-            let at = |reason, offset| Some(Verdict { reason, rule: None, reading: index as u16, offset });
-            if usize::from(view.depth) > self.limits.segments {
-                return at(Reason::TooManySegments, 0);
+    /// Judge a request as the site's modes and the rules' actions want it. `Work::notes` gets what did
+    /// not stop it; `memory` is what was noted and counted of this request before. When the judge itself
+    /// fails, the site's `on_error` decides.
+    pub fn decide(
+        &self,
+        index: usize,
+        part: Part,
+        request: &Request<'_>,
+        work: &mut Work,
+        rates: Rates<'_>,
+        memory: &mut Memory<'_>,
+    ) -> Option<Ruling> {
+        let judged = catch_unwind(AssertUnwindSafe(|| self.weigh(index, part, request, work, rates, memory)));
+        judged.unwrap_or_else(|_| {
+            work.renew();
+            let ruling = self.unjudged(index);
+            if ruling.action.stops() {
+                return Some(ruling);
             }
-            if view.path.len() > self.limits.segment {
-                // Characters, as the file system counts: a reading is in UTF-8.
-                let characters = |name: &Name| {
-                    let name = view.path.get(name.start as usize..name.end as usize).unwrap_or(&[]);
-                    name.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
-                };
-                if let Some(name) = view.names.iter().find(|name| characters(name) > self.limits.segment) {
-                    return at(Reason::SegmentTooLong, name.start);
+            if memory.noted.add(ruling.verdict) {
+                work.notes.push(ruling);
+            }
+            None
+        })
+    }
+
+    fn weigh(
+        &self,
+        index: usize,
+        part: Part,
+        request: &Request<'_>,
+        work: &mut Work,
+        rates: Rates<'_>,
+        memory: &mut Memory<'_>,
+    ) -> Option<Ruling> {
+        let Work { head, readings, scratch, notes, stripping } = work;
+        notes.clear();
+        stripping.clear();
+        let mut last = None;
+        let mut stops = |verdict: &Verdict, value: Option<u64>| {
+            if verdict.reason == Reason::RateExceeded {
+                let facts = verdict.rule.and_then(|rule| Some((rule, self.rules.get(rule as usize)?)));
+                let over = |(rule, facts)| rates.count(facts, rule, value, request.client, memory.tallies);
+                if !facts.is_some_and(over) {
+                    return false;
                 }
             }
-        }
-        None
-    }
-
-    /// Raw bytes that are no part of a URL: above 0x7F (catalogue U3) and `#` (X19).
-    fn raw(&self, request: &Request<'_>, head: &Head) -> impl Iterator<Item = Verdict> {
-        let target = head.target.of(request.buf);
-        let base = head.target.start as usize;
-        let inspected = match self.raw_bytes {
-            RawBytes::Refuse => target,
-            RawBytes::Query => &target[..target.len() - head.query.map_or(0, |query| query.len())],
-            RawBytes::Allow => b"",
+            let ruling = self.ruling(index, *verdict, request.client);
+            if ruling.action.stops() {
+                last = Some(ruling);
+                return true;
+            }
+            if ruling.action == Action::Strip {
+                stripping.extend(ruling.verdict.rule);
+            }
+            if memory.noted.add(ruling.verdict) {
+                notes.push(ruling);
+            }
+            false
         };
-        let high =
-            if inspected.is_ascii() { None } else { inspected.iter().position(|byte| !byte.is_ascii()) };
-        let found = [(Reason::HighBit, high), (Reason::Fragment, memchr(b'#', target))];
-        found.into_iter().filter_map(move |(reason, at)| Some(Verdict::new(reason, base + at?)))
-    }
-
-    /// Bodies and upgrades that the site does not take.
-    fn unwanted(&self, request: &Request<'_>, head: &Head) -> impl Iterator<Item = Verdict> {
-        let plan = request.framing;
-        let bodied = matches!(plan.length, Length::Exact(1..) | Length::Chunked);
-        let fetches = matches!(head.method.of(request.buf), b"GET" | b"HEAD");
-        let upgrade = plan.upgrade.and_then(|index| head.fields.get(index)).map(|field| field.value);
-        let refused = upgrade.filter(|value| {
-            // A client that merely offers HTTP/2 is answered in HTTP/1 (RFC 9110 7.8).
-            let offers_h2 = tokens(value.of(request.buf)).all(|token| token.eq_ignore_ascii_case(b"h2c"));
-            !offers_h2 && !self.permits_upgrade(request.buf, head, plan)
-        });
-        let found = [
-            (Reason::GetWithBody, (bodied && fetches).then_some(0)),
-            (Reason::EncodedBody, plan.encoded),
-            (Reason::UpgradeDenied, refused.map(|value| value.start as usize)),
-        ];
-        found.into_iter().filter_map(|(reason, at)| Some(Verdict::new(reason, at?)))
-    }
-
-    /// Every protocol that the Upgrade field names is one that the site allows.
-    pub fn permits_upgrade(&self, buf: &[u8], head: &Head, plan: &Framing) -> bool {
-        let field = plan.upgrade.and_then(|index| head.fields.get(index));
-        field.is_some_and(|field| {
-            let mut names = tokens(field.value.of(buf)).peekable();
-            names.peek().is_some()
-                && names
-                    .all(|token| self.upgrades.iter().any(|name| token.eq_ignore_ascii_case(name.as_bytes())))
-        })
-    }
-
-    fn excepted(&self, verdict: &Verdict, subject: &Subject<'_>, scratch: &mut Scratch) -> bool {
-        self.has_exceptions
-            && verdict.reason.tier() < Tier::Malformed
-            && self.rules.excepted(verdict.reason, usize::from(verdict.reading), subject, scratch).is_some()
+        self.site(index)?.judge(part, request, head, readings, scratch, &mut stops)?;
+        last
     }
 }
 
-/// The site's own default host, else its first plain name, else its name.
-fn default_host(site: &SiteSpec) -> String {
-    let plain = || site.hosts.iter().find(|host| !host.starts_with('*')).cloned();
-    if site.default_host.is_empty() {
-        plain().unwrap_or_else(|| site.name.clone())
-    } else {
-        site.default_host.clone()
+#[cfg(test)]
+pub mod tests {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STUMBLES: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// From now on the judge of this thread fails, or does not.
+    pub fn let_stumble(stumbles: bool) {
+        STUMBLES.set(stumbles);
+    }
+
+    pub fn stumble() {
+        assert!(!STUMBLES.get(), "the judge fails, as a test wants it");
     }
 }

@@ -7,6 +7,7 @@
 //! The table `PHASES` is the whole life of a session; `request.rs` and `response.rs` hold what is done
 //! in a phase.
 
+mod redirect;
 mod refuse;
 mod request;
 mod response;
@@ -20,8 +21,9 @@ use crate::board::Counters;
 use crate::events::Ledger;
 use crate::http1::answer::Asked;
 use crate::http1::chunked::Decoder;
-use crate::policy::{Policy, Work};
-use crate::verdict::{Reason, Verdict};
+use crate::policy::{Deadlines, Noted, Policy, Rates, Tally, Work};
+use crate::present::Counted;
+use crate::verdict::Reason;
 
 /// What the holder of the sockets is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub enum Command {
     Retire = 13,
     Pin = 14,
     Tunnel = 15,
+    Tarpit = 16,
 }
 
 /// Another command is ready: call `receive` again with nothing.
@@ -86,8 +89,11 @@ pub struct Desk<'a> {
     pub out: &'a mut Vec<u8>,
     pub ledger: &'a mut Ledger,
     pub counters: Counters<'a>,
+    pub rates: Rates<'a>,
     /// Nanoseconds since the worker began.
     pub now: u64,
+    /// The worker ends: no connection is kept for another request.
+    pub leaving: bool,
     /// Set when this call decided about a request.
     pub decided: bool,
 }
@@ -106,6 +112,8 @@ pub enum Phase {
     Answer,
     /// Bytes of an upgraded connection pass both ways.
     Tunnel,
+    /// Refused; the answer is held back until its deadline.
+    Tarpit,
     /// Nothing more is read.
     Closed,
 }
@@ -120,24 +128,29 @@ struct Row {
     next: &'static [Phase],
 }
 
-const PHASES: [Row; 6] = [
+const PHASES: [Row; 7] = [
     Row {
         receive: Session::read_head,
         respond: Session::unasked,
-        next: &[Phase::Head, Phase::Body, Phase::Answer, Phase::Closed],
+        next: &[Phase::Head, Phase::Body, Phase::Answer, Phase::Tarpit, Phase::Closed],
     },
     Row {
         receive: Session::read_head,
         respond: Session::unasked,
-        next: &[Phase::Idle, Phase::Body, Phase::Answer, Phase::Closed],
+        next: &[Phase::Idle, Phase::Body, Phase::Answer, Phase::Tarpit, Phase::Closed],
     },
-    Row { receive: Session::read_body, respond: Session::read_answer, next: &[Phase::Answer, Phase::Closed] },
+    Row {
+        receive: Session::read_body,
+        respond: Session::read_answer,
+        next: &[Phase::Answer, Phase::Tarpit, Phase::Closed],
+    },
     Row {
         receive: Session::queue,
         respond: Session::read_answer,
         next: &[Phase::Idle, Phase::Tunnel, Phase::Closed],
     },
     Row { receive: Session::tunnel, respond: Session::tunnel, next: &[Phase::Closed] },
+    Row { receive: Session::ignore, respond: Session::unasked, next: &[Phase::Closed] },
     Row { receive: Session::ignore, respond: Session::unasked, next: &[] },
 ];
 
@@ -166,6 +179,11 @@ enum Outgoing {
 struct Exchange {
     asked: Asked,
     site: u16,
+    /// The client: the peer, or whom a trusted peer speaks for.
+    client: Option<IpAddr>,
+    /// What was noted of it, and which exceptions were counted.
+    noted: Noted,
+    excepted: Noted,
     incoming: Incoming,
     outgoing: Outgoing,
     /// Body bytes that have come, decoded.
@@ -182,6 +200,15 @@ struct Exchange {
     rechunk: bool,
     origin_keeps: bool,
     client_keeps: bool,
+    /// A match was let pass and noted.
+    detected: bool,
+    /// What became of it is counted.
+    counted: bool,
+    /// What the origin, or the way to it, failed with.
+    fault: Option<Reason>,
+    /// The origin that the client's cookie names, and the one that a new cookie is to name.
+    belongs: Option<u16>,
+    moved: Option<u16>,
     /// When it began, in nanoseconds.
     began: u64,
 }
@@ -191,6 +218,9 @@ impl Default for Exchange {
         Exchange {
             asked: Asked { head: false, minor: 1, keep_alive: false, upgrade: false },
             site: 0,
+            client: None,
+            noted: Noted::default(),
+            excepted: Noted::default(),
             incoming: Incoming::None,
             outgoing: Outgoing::Head(0),
             received: 0,
@@ -201,6 +231,11 @@ impl Default for Exchange {
             rechunk: false,
             origin_keeps: false,
             client_keeps: false,
+            detected: false,
+            counted: false,
+            fault: None,
+            belongs: None,
+            moved: None,
             began: 0,
         }
     }
@@ -218,10 +253,15 @@ struct Pending {
 
 pub struct Session {
     policy: Arc<Policy>,
-    client: Box<str>,
+    /// The peer: as text, and as an address.
+    peer: Box<str>,
     address: Option<IpAddr>,
     tls: bool,
     trusted: bool,
+    /// The port with TLS that requests are sent to instead of an origin; 0: they are not.
+    redirect: u16,
+    /// As what the connection is counted among those that are open, if it is.
+    counted: Option<Counted>,
     phase: Phase,
     /// The origin connection belongs to this client.
     bound: bool,
@@ -229,7 +269,12 @@ pub struct Session {
     served: bool,
     exchange: Exchange,
     pending: Option<Box<Pending>>,
-    /// Client bytes not read yet, and origin bytes of an unfinished head.
+    /// The host that was asked for, on a site that scrubs its answers.
+    host: Vec<u8>,
+    /// Rules with a rate that the request in progress has matched.
+    tallies: Vec<Tally>,
+    /// Client bytes not read yet, and origin bytes of an unfinished head (or the answer that a tarpit
+    /// holds back).
     input: Vec<u8>,
     answer: Vec<u8>,
     /// When the phase began, and the client bytes that came in it.
@@ -239,27 +284,64 @@ pub struct Session {
 
 /// Client bytes kept while an answer is under way, before reading is paused.
 const QUEUE: usize = 65_536;
-/// Seconds before the body's rate is looked at.
+/// Nanoseconds before the body's rate is looked at.
 const GRACE: u64 = 10_000_000_000;
+/// Nanoseconds without a byte after which a worker that ends closes a connection between two requests.
+const PARTING: u64 = 2_000_000_000;
 
 impl Session {
-    pub fn new(policy: Arc<Policy>, client: &str, tls: bool, trusted: bool, now: u64) -> Self {
+    pub fn new(policy: Arc<Policy>, peer: &str, tls: bool, trusted: bool, now: u64) -> Self {
         Session {
             policy,
-            client: client.into(),
-            address: client.parse().ok(),
+            peer: peer.into(),
+            address: peer.parse().ok(),
             tls,
             trusted,
+            redirect: 0,
+            counted: None,
             phase: Phase::Idle,
             bound: false,
             served: false,
             exchange: Exchange::default(),
             pending: None,
+            host: Vec::new(),
+            tallies: Vec::new(),
             input: Vec::new(),
             answer: Vec::new(),
             since: now,
             moved: 0,
         }
+    }
+
+    /// Send every request that may pass to the same URL with TLS, on this port.
+    pub fn redirect_to(&mut self, port: u16) {
+        self.redirect = port;
+    }
+
+    /// Count the connection; one too many is closed unread. A trusted peer speaks for many: it counts among all only.
+    pub fn open(&mut self, desk: &mut Desk<'_>) {
+        let client = self.address.filter(|_| !self.trusted);
+        if desk.rates.connects(self.policy.connections, client) {
+            self.turn_away(desk, Reason::TooManyConnections);
+            return;
+        }
+        match desk.rates.enters(self.policy.room, client) {
+            Ok(counted) => self.counted = counted,
+            Err(reason) => self.turn_away(desk, reason),
+        }
+    }
+
+    /// End a connection of which nothing has been read.
+    pub fn turn_away(&mut self, desk: &mut Desk<'_>, reason: Reason) {
+        self.exchange.client = self.address;
+        self.exchange.site = self.policy.default_site();
+        self.note_unjudged(desk, reason);
+        self.go(Phase::Closed, desk.now);
+    }
+
+    /// Nothing more of the client is read.
+    pub fn closed(&self) -> bool {
+        self.phase == Phase::Closed
     }
 
     /// Bytes from the client; nothing when a step said MORE.
@@ -281,7 +363,7 @@ impl Session {
         let limits = site.deadlines;
         let waited = desk.now.saturating_sub(self.since);
         match self.phase {
-            Phase::Idle if waited > if self.served { limits.idle } else { limits.head } => {
+            Phase::Idle if waited > self.patience(&limits, desk.leaving) => {
                 self.go(Phase::Closed, desk.now);
                 Step::new(Command::Close, Payload::Empty)
             }
@@ -299,14 +381,32 @@ impl Session {
             Phase::Answer if desk.now.saturating_sub(self.exchange.began) > limits.total => {
                 self.fail(desk, Reason::OriginTimeout)
             }
+            Phase::Tunnel if waited > limits.tunnel => {
+                self.go(Phase::Closed, desk.now);
+                Step::new(Command::Close, Payload::Empty)
+            }
+            Phase::Tarpit if waited > limits.tarpit => {
+                desk.out.append(&mut self.answer);
+                self.go(Phase::Closed, desk.now);
+                Step::new(Command::Close, Payload::Written)
+            }
             _ => Step::WAIT,
         }
     }
 
+    /// How long the connection may lie idle.
+    fn patience(&self, limits: &Deadlines, leaving: bool) -> u64 {
+        let usual = if self.served { limits.idle } else { limits.head };
+        if leaving { usual.min(PARTING) } else { usual }
+    }
+
     /// The client closed: a body that was declared and did not come is noted (CVE-2001-0545).
     pub fn end(&mut self, desk: &mut Desk<'_>) {
+        if let Some(counted) = self.counted.take() {
+            desk.rates.present.leave(counted);
+        }
         if self.phase == Phase::Body {
-            self.note(desk, None, Verdict::new(Reason::BodyCut, 0), false);
+            self.note_unjudged(desk, Reason::BodyCut);
         }
         self.go(Phase::Closed, desk.now);
     }
@@ -315,12 +415,33 @@ impl Session {
         self.exchange.site
     }
 
+    /// What the last exchange failed with at the origin; `None`: it has ended well, or not yet.
+    pub fn fault(&self) -> Option<Reason> {
+        self.exchange.fault
+    }
+
+    /// The origin that the request in progress belongs to by its cookie.
+    pub fn belongs(&self) -> Option<u16> {
+        self.exchange.belongs
+    }
+
+    /// This origin has the request: its client is brought a cookie for it, if it has none or another.
+    pub fn carried(&mut self, origin: u16) {
+        self.exchange.moved = (self.exchange.belongs != Some(origin)).then_some(origin);
+    }
+
     pub fn busy(&self) -> bool {
         matches!(self.phase, Phase::Body | Phase::Answer | Phase::Tunnel)
     }
 
     pub fn retriable(&self) -> bool {
-        self.phase == Phase::Answer && self.exchange.repeatable && !self.answering() && self.answer.is_empty()
+        let unanswered = matches!(self.exchange.outgoing, Outgoing::Head(0)) && self.answer.is_empty();
+        self.phase == Phase::Answer && self.exchange.repeatable && unanswered
+    }
+
+    /// Nothing more of the client is read.
+    fn over(&self) -> bool {
+        matches!(self.phase, Phase::Tarpit | Phase::Closed)
     }
 
     /// A byte of the answer has gone to the client.

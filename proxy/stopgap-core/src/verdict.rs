@@ -3,6 +3,10 @@
 //! The reasons are one closed table. Its rows are the metric label, the log field and the test
 //! expectation, so a reason is never a free string. Where IIS itself has a sub-status for the same
 //! refusal (404.7, 413.1, ...) the row carries it, so that IIS people recognise it.
+//!
+//! A ruling is a verdict and what is done about it: an action, in a mode.
+
+use serde::Deserialize;
 
 /// How bad a request is. Only the first two tiers may be let through by `detect` mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +68,7 @@ reasons! {
     MethodDenied "method-denied" Denied 405 "404.6" "A rule forbids this method.";
     HeaderDenied "header-denied" Denied 400 "404.10" "A rule forbids this header.";
     BodyDenied "body-denied" Denied 403 "" "A rule forbids what the body holds.";
+    RateExceeded "rate-exceeded" Denied 429 "" "The client has sent more such requests than a rule allows.";
     // Limits of the site.
     TargetTooLong "target-too-long" Denied 414 "404.14" "The request target is longer than the site allows.";
     PathTooLong "path-too-long" Denied 414 "404.14" "The path is longer than the site allows.";
@@ -110,7 +115,7 @@ reasons! {
     ObsFold "obs-fold" Malformed 400 "" "A header line continues the one before it.";
     WhitespaceLine "whitespace-line" Malformed 400 "" "A header line is white space only, which IIS 5 takes for the end of the head.";
     SpaceBeforeColon "space-before-colon" Malformed 400 "" "White space stands before the colon of a header.";
-    BadHeaderName "bad-header-name" Malformed 400 "" "A header name is empty or not a token.";
+    BadHeaderName "bad-header-name" Malformed 400 "" "A header name is empty, not a token, or a name of framing with an underscore.";
     NulByte "nul-byte" Malformed 400 "" "The head holds a NUL byte.";
     ControlByte "control-byte" Malformed 400 "" "The head holds a control byte.";
     MissingHost "missing-host" Malformed 400 "" "An HTTP/1.1 request has no Host, or an empty one.";
@@ -129,17 +134,31 @@ reasons! {
     BodyCut "body-cut" Malformed 400 "" "The client closed before it sent the whole body it declared.";
     BadExpectation "bad-expectation" Malformed 417 "" "The Expect header is not 100-continue.";
     UpgradeDenied "upgrade-denied" Denied 403 "" "The site does not allow this protocol upgrade.";
-    // Clients that are too slow.
+    // Clients that are too slow, or too many.
+    TooManyConnections "too-many-connections" Failed 429 "" "The client opens more connections than the configuration allows, a minute or at once.";
+    GateFull "gate-full" Failed 503 "" "As many clients are connected as the gate takes.";
+    ProxyHeader "proxy-header" Failed 400 "" "The peer has to say by PROXY protocol whom it speaks for, and did not.";
     HeadTimeout "head-timeout" Failed 408 "" "The request head took too long.";
     BodyTimeout "body-timeout" Failed 408 "" "The body came too slowly.";
+    // A machine that has run out of something.
+    NoRoom "no-room" Failed 503 "" "There is no room on the disk to hold the body.";
     // Origins that fail.
     OriginRefused "origin-refused" Failed 502 "" "The origin could not be reached.";
+    OriginTls "origin-tls" Failed 502 "" "No TLS connection to the origin could be made.";
     OriginClosed "origin-closed" Failed 502 "" "The origin closed before it had answered.";
     OriginMalformed "origin-malformed" Failed 502 "" "The origin's answer cannot be framed safely.";
     OriginBusy "origin-busy" Failed 503 "" "Every allowed connection to the origin is in use.";
+    OriginDown "origin-down" Failed 503 "" "Every origin of the site has failed and is left alone for a while.";
     OriginConnectTimeout "origin-connect-timeout" Failed 504 "" "The origin did not accept a connection in time.";
     OriginTimeout "origin-timeout" Failed 504 "" "The origin did not answer in time.";
     InternalError "internal-error" Failed 500 "" "Stopgap could not judge the request.";
+}
+
+impl Reason {
+    /// The reason of tier "failed" with this index.
+    pub fn failure(index: usize) -> Option<Reason> {
+        Reason::ALL.get(index).copied().filter(|reason| reason.tier() == Tier::Failed)
+    }
 }
 
 /// Where a verdict was found.
@@ -158,4 +177,74 @@ impl Verdict {
     pub fn new(reason: Reason, offset: usize) -> Self {
         Verdict { reason, rule: None, reading: 0, offset: u32::try_from(offset).unwrap_or(u32::MAX) }
     }
+}
+
+/// What is done about a request that a rule matches. In the order of the board's columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Answer with a status.
+    #[default]
+    Block,
+    /// Note it, and judge on.
+    Detect,
+    /// Close without an answer.
+    Drop,
+    /// Answer as late as the deadline allows.
+    Tarpit,
+    /// Leave the rule's headers out of what is forwarded, and judge on.
+    Strip,
+}
+
+impl Action {
+    /// (as rules name it, as events and metrics name what was done)
+    const NAMES: [(&'static str, &'static str); Action::COUNT] = [
+        ("block", "refused"),
+        ("detect", "detected"),
+        ("drop", "dropped"),
+        ("tarpit", "tarpitted"),
+        ("strip", "stripped"),
+    ];
+    pub const COUNT: usize = 5;
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].0
+    }
+
+    pub fn done(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+
+    /// The request goes no further.
+    pub fn stops(self) -> bool {
+        matches!(self, Action::Block | Action::Drop | Action::Tarpit)
+    }
+}
+
+/// Whether verdicts are carried out: always, for a share of the clients, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Block,
+    Canary,
+    Detect,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Block => "block",
+            Mode::Canary => "canary",
+            Mode::Detect => "detect",
+        }
+    }
+}
+
+/// A verdict and what is done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    pub verdict: Verdict,
+    pub action: Action,
+    /// The mode in force for this rule or reason on this site.
+    pub mode: Mode,
 }

@@ -27,7 +27,8 @@ from stopgap.gate.handover import Counters
 from stopgap.gate.health import FAILURES
 
 VERDICTS = ("passed", "refused", "detected")
-ACTIONS = ("refused", "detected")
+ACTIONS = ("refused", "detected", "dropped", "tarpitted", "stripped")
+EXCEPTION_STATES = ("in-force", "unused", "expired")
 FAILURE_WORDS = 8
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -37,12 +38,39 @@ TABLE: dict[str, tuple[str, tuple[str, ...], str]] = {
     "stopgap_ruleset": (INFO, (), "Hash of the rules and sites in use; the same on every gate of a fleet."),
     "stopgap_requests": (COUNTER, ("site", "verdict"), "Requests by what became of them."),
     "stopgap_rule_matches": (COUNTER, ("rule", "action"), "Requests that a rule caught."),
+    "stopgap_rate_entries_lost": (
+        COUNTER,
+        (),
+        "Counts of clients that a flood of others pushed out too early.",
+    ),
     "stopgap_rejects": (COUNTER, ("reason",), "Requests refused, by reason."),
     "stopgap_detections": (COUNTER, ("reason",), "Requests forwarded that block mode would have refused."),
+    "stopgap_site_mode": (GAUGE, ("site", "mode"), "1 for the mode that a site is in."),
+    "stopgap_site_on_error": (
+        GAUGE,
+        ("site", "on_error"),
+        "1 for what a site does with a request that cannot be judged.",
+    ),
+    "stopgap_rule_mode": (
+        GAUGE,
+        ("site", "rule", "mode"),
+        "1 for a rule or reason whose mode is not its site's.",
+    ),
+    "stopgap_exceptions": (
+        GAUGE,
+        ("site", "state"),
+        "Own exceptions: in-force, unused since the start, expired.",
+    ),
+    "stopgap_exception_hits": (
+        COUNTER,
+        ("site", "rule", "exception"),
+        "Requests that an exception let pass.",
+    ),
     "stopgap_request_seconds": (HISTOGRAM, (), "From a complete head to the end of the answer."),
     "stopgap_filter_seconds": (HISTOGRAM, (), "What reading and judging a request took."),
     "stopgap_connections": (GAUGE, ("state",), "Client connections: open, or waiting for an origin."),
     "stopgap_connections_accepted": (COUNTER, (), "Client connections since the start."),
+    "stopgap_connections_shed": (COUNTER, (), "Client connections closed at once for want of descriptors."),
     "stopgap_origin_up": (GAUGE, ("site", "origin"), "1 while an origin accepts connections."),
     "stopgap_origin_connections": (GAUGE, ("site", "origin", "state"), "Connections to an origin."),
     "stopgap_origin_connections_opened": (COUNTER, ("origin",), "Connections made to an origin."),
@@ -65,7 +93,7 @@ Sample = tuple[tuple[str, ...], float]
 
 
 class Board:
-    """The counters of all workers; `words` holds one slot after the other."""
+    """The counters of all workers; `words` holds one slot after the other, then the table of rates."""
 
     def __init__(self, words: memoryview, workers: int) -> None:
         self._words = words
@@ -82,6 +110,10 @@ class Board:
     def totals(self, region: str) -> list[int]:
         """All words of a region, each summed over the workers."""
         return [self.total(region, index) for index in range(self._regions[region][1])]
+
+    def lost(self) -> int:
+        """Entries of the table of rates that made room while they still counted."""
+        return self._words[-_core.RATE_WORDS]
 
     def settle(self, worker: int) -> None:
         """A worker died: the connections that it had open are closed."""
@@ -109,7 +141,8 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """One family for each row of `TABLE`."""
         status = self._status()
-        rows = {**self._requests(), **self._origins(status), **_supervisor(status), **_processes(status)}
+        rows = {**self._requests(), **self._origins(status)}
+        rows |= {**_sites(status), **_supervisor(status), **_processes(status)}
         for name, (kind, labels, text) in TABLE.items():
             if kind == INFO:
                 info = InfoMetricFamily(name, text)
@@ -143,6 +176,8 @@ class Metrics(Collector):
             "stopgap_rejects": [((name,), total("reasons", index * 2)) for index, name in reasons],
             "stopgap_detections": [((name,), total("reasons", index * 2 + 1)) for index, name in reasons],
             "stopgap_connections_accepted": [((), total("connections_opened"))],
+            "stopgap_connections_shed": [((), total("connections_shed"))],
+            "stopgap_rate_entries_lost": [((), self._board.lost())],
         }
 
     def _origins(self, status: Status) -> dict[str, list[Sample]]:
@@ -193,6 +228,26 @@ def _info(name: str, status: Status, rules: int) -> dict[str, str]:
     if name == "stopgap_ruleset":
         return {"hash": status.ruleset, "rules": str(rules)}
     return {"version": status.version, "python": platform.python_version()}
+
+
+def _sites(status: Status) -> dict[str, list[Sample]]:
+    """Modes and exceptions; those that the files no longer have are gone."""
+    hits = {
+        (site.name, one.rule, one.id): float(one.hits) for site in status.sites for one in site.exceptions
+    }
+    return {
+        "stopgap_site_mode": [((site.name, site.mode), 1) for site in status.sites],
+        "stopgap_site_on_error": [((site.name, site.on_error), 1) for site in status.sites],
+        "stopgap_rule_mode": [
+            ((site.name, rule, mode), 1) for site in status.sites for rule, mode in site.modes.items()
+        ],
+        "stopgap_exceptions": [
+            ((site.name, state), sum(one.state == state and not one.preset for one in site.exceptions))
+            for site in status.sites
+            for state in EXCEPTION_STATES
+        ],
+        "stopgap_exception_hits": list(hits.items()),
+    }
 
 
 def _supervisor(status: Status) -> dict[str, list[Sample]]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from stopgap.events.schema import Event
+from stopgap.ruleset.history import Kept
 from stopgap.ruleset.model import Ruleset
 
 
@@ -36,15 +37,39 @@ class Origin(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Excepted(msgspec.Struct, frozen=True):
+    """One exception of a site and how often it let a request pass since the start."""
+
+    id: str
+    rule: str
+    path: str | None
+    clients: tuple[str, ...]
+    fields: tuple[str, ...]
+    reason: str
+    owner: str
+    until: str
+    """Its last day (UTC), "" for none."""
+    state: str
+    """in-force, unused (in force, and never hit), expired"""
+    hits: int
+    preset: bool = False
+    """It comes with the preset of the site."""
+
+
 class Site(msgspec.Struct, frozen=True):
+    """One site. `modes` are the rules and reasons in another mode than `mode`; `canary` is in percent."""
+
     name: str
     hosts: tuple[str, ...]
     server: str
     codepages: tuple[int, ...]
     mode: str
+    canary: int
+    modes: dict[str, str]
+    on_error: str
     body: str
     rules: int
-    exceptions: int
+    exceptions: tuple[Excepted, ...]
     origins: tuple[Origin, ...]
 
 
@@ -78,6 +103,12 @@ class Status(msgspec.Struct, frozen=True):
     reloads: int
     events_written: int
     events_dropped: int
+    redirect: tuple[str, ...] = ()
+    """Addresses without TLS that send their clients to the others."""
+    rolled_back: str = ""
+    """The version that the files gave when they were last read, if an older one is in use by a rollback."""
+    pid: int = 0
+    """Process id of the supervisor; another one after an upgrade."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -99,5 +130,11 @@ class Source(Protocol):
     def recent(self) -> list[Event]:
         """The last events, oldest first."""
 
+    def event(self, number: int) -> Event | None:
+        """One of the last events, by its id."""
+
+    def rulesets(self) -> list[Kept]:
+        """The rulesets that are kept, oldest first."""
+
     def ask(self, verb: str) -> Answer:
-        """`reload` or `drain`; returns when it is done or has failed."""
+        """`reload`, `drain`, `upgrade` or `rollback [VERSION]`; returns when it is done or has failed."""

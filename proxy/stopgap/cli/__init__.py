@@ -7,34 +7,62 @@ arguments end in one line on standard error and exit code 2, an interrupt in 130
 import importlib
 import sys
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 import click
 
 from stopgap import __version__
 
-VERBS: dict[str, tuple[str, str]] = {
-    "serve": ("stopgap.cli.serve", "Serve before an origin, or before a pretend one with --demo."),
-    "check": ("stopgap.cli.check", "Check configuration and rules, run all vectors, say what is in force."),
-    "explain": (
-        "stopgap.cli.explain",
-        "Show every reading of a request, what matched, and the verdict.",
-    ),
-    "rules": ("stopgap.cli.rules", "List, show and test rules."),
-    "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
-    "reload": ("stopgap.cli.control", "Load configuration and rules anew; a mistake changes nothing."),
-    "drain": ("stopgap.cli.control", "Finish what runs, then end."),
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "Guard a server": {
+        "serve": ("stopgap.cli.serve", "Serve before an origin, or before a pretend one with --demo."),
+        "check": (
+            "stopgap.cli.check",
+            "Check configuration and rules, run all vectors, say what is in force.",
+        ),
+    },
+    "Understand and tune": {
+        "explain": (
+            "stopgap.cli.explain",
+            "Show every reading of a request, what matched, and the verdict; propose an exception.",
+        ),
+        "rules": ("stopgap.cli.rules", "List, show, test, compare and weigh rules."),
+    },
+    "Ask a running gate": {
+        "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
+        "reload": ("stopgap.cli.control", "Load configuration and rules anew; a mistake changes nothing."),
+        "rollback": ("stopgap.cli.control", "Use the ruleset before this one again, or a named one."),
+        "upgrade": ("stopgap.cli.control", "Hand over to the program as it is installed now."),
+        "drain": ("stopgap.cli.control", "Finish what runs, then end."),
+    },
+    "Other programs": {
+        "import": ("stopgap.cli.formats", "Turn urlscan.ini, web.config and others into Stopgap's TOML."),
+        "export": ("stopgap.cli.formats", "Write rules and limits for other programs."),
+    },
 }
-"""Verb -> the module that has a command of the same name, and the line in `--help`."""
+"""What verbs are for -> verb -> the module that has a command of the same name, and the line in `--help`."""
+
+VERBS = {verb: row for group in GROUPS.values() for verb, row in group.items()}
 
 EPILOG = """\b
 Examples:
   stopgap serve --demo
   stopgap serve --origin http://192.0.2.10 --listen 0.0.0.0:80 --server iis5 --codepage 932
   stopgap explain 'GET /default.ida?NNNN%u9090=a HTTP/1.0'
+  stopgap explain --event 5f1c2a9be0d34417 --config stopgap.toml --except
+  stopgap rules diff stopgap.toml stopgap.toml.new
+  stopgap rollback
 
 Exit codes: 0 fine, 1 findings or not ready, 2 wrong flag or configuration, 3 could not start or reach it.
 """
+
+
+def command_of(verb: str) -> click.Command:
+    """The command of a verb; `import` is a word of Python, so that its function has a line behind it."""
+    command = getattr(importlib.import_module(VERBS[verb][0]), f"{verb}_" if iskeyword(verb) else verb)
+    assert isinstance(command, click.Command)  # noqa: S101 (the table above says so)
+    return command
 
 
 class Verbs(click.Group):
@@ -44,15 +72,12 @@ class Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
-        assert isinstance(command, click.Command)  # noqa: S101 (the table above says so)
-        return command
+        return command_of(cmd_name) if cmd_name in VERBS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb, text) for verb, (_, text) in verbs.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`stopgap -t` is `stopgap check`, as in nginx."""

@@ -1,39 +1,32 @@
-"""`stopgap status`, `reload` and `drain`: what is a running gate asked over its admin address?
+"""`stopgap status`, `reload`, `rollback`, `upgrade` and `drain`: what is a running gate asked over its admin
+address?
 
-Exit codes: 0 ready or done, 1 not ready, 2 wrong flag or a refused reload, 3 nothing answers there.
+Exit codes: 0 ready or done, 1 not ready, 2 wrong flag, a refused reload, rollback or upgrade, 3 nothing
+answers there.
 """
 
-import http.client
 import json
 from typing import Any
+from urllib.parse import quote
 
 import click
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stopgap.cli.terminal import FINDINGS, NOT_STARTED, USAGE, console, wrong_input
-from stopgap.config.checks import At, address
-from stopgap.errors import InputError
-from stopgap.gate import sockets
-from stopgap.tomlfile import parse
+from stopgap.cli.gate import Door, asked, door_options
+from stopgap.cli.terminal import FINDINGS, USAGE, console
 
-ADMIN = "127.0.0.1:9901"
-SECONDS = 100.0
-"""Longest wait for an answer; a reload of many rules takes a while."""
 WIDTH = 200
 """Columns that a table may take where there is no terminal."""
 
-admin_option = click.option(
-    "--admin", default=ADMIN, envvar="STOPGAP_ADMIN", metavar="ADDRESS", help=f"Of the gate. [{ADMIN}]"
-)
-
 
 @click.command()
-@admin_option
+@door_options
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
-def status(admin: str, as_json: bool) -> None:
+def status(door: Door, as_json: bool) -> None:
     """Show how a running gate is; exit code 0 when it is ready."""
-    told = _asked(admin, "GET", "/status")
+    told = asked(door, "GET", "/status")
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
@@ -42,47 +35,53 @@ def status(admin: str, as_json: bool) -> None:
 
 
 @click.command()
-@admin_option
-def reload(admin: str) -> None:
+@door_options
+def reload(door: Door) -> None:
     """Load configuration and rules anew; a mistake changes nothing and is told."""
-    _told(_asked(admin, "POST", "/reload"))
+    _told(asked(door, "POST", "/reload"))
 
 
 @click.command()
-@admin_option
-def drain(admin: str) -> None:
+@door_options
+def drain(door: Door) -> None:
     """Take no new connections, finish what runs, then end."""
-    _told(_asked(admin, "POST", "/drain"))
+    _told(asked(door, "POST", "/drain"))
+
+
+@click.command()
+@door_options
+def upgrade(door: Door) -> None:
+    """Hand over to the program as it is installed now, without a lost request.
+
+    The gate starts it with its own command line. It takes the listening sockets over, loads and checks
+    everything and starts its workers; only when all of them serve, the old ones finish what runs and end. If
+    it cannot start, the old ones go on, and this says why. Counters begin anew.
+    """
+    _told(asked(door, "POST", "/upgrade"))
+
+
+@click.command()
+@click.argument("version", required=False, metavar="[VERSION]")
+@door_options
+def rollback(version: str | None, door: Door) -> None:
+    """Use the ruleset before the one in use, or VERSION, again.
+
+    It is made of the texts that were kept of it, configuration and packs, and all of its vectors are run
+    first; a mistake changes nothing. The files stay as they are: `stopgap status` says what they say, and the
+    next reload or restart takes them over. `stopgap rules versions` lists what is kept; the beginning of a
+    version is enough.
+
+    \b
+    Examples:
+      stopgap rollback
+      stopgap rollback 5f1c2a9b
+    """
+    _told(asked(door, "POST", f"/rollback/{quote(version, safe='')}" if version else "/rollback"))
 
 
 def _told(answer: dict[str, Any]) -> None:
     click.echo(answer["text"], err=not answer["ok"])
     raise SystemExit(0 if answer["ok"] else USAGE)
-
-
-def _asked(admin: str, method: str, path: str) -> Any:
-    """The gate's answer; ends the command with one line when there is none."""
-    try:
-        where = address(admin, At(parse("", b""), ("admin",)))
-    except InputError as error:
-        wrong_input(error)
-    connection = http.client.HTTPConnection(where.host or "localhost", where.port or 80, timeout=SECONDS)
-    try:
-        connection.sock = sockets.connect(where, SECONDS)
-        connection.request(method, path)
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.getheader("Content-Type") != "application/json":
-            raise http.client.HTTPException(
-                f"answered {answer.status} {body[:200].decode('utf-8', 'replace').strip()}"
-            )
-        return json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or "no answer"
-        click.echo(f"stopgap: no gate answers on {where}: {why}", err=True)
-        raise SystemExit(NOT_STARTED) from None
-    finally:
-        connection.close()
 
 
 def _show(told: dict[str, Any]) -> None:
@@ -99,6 +98,11 @@ def _show(told: dict[str, Any]) -> None:
             f" ruleset {told['ruleset'] or 'none yet'}",
         )
     )
+    if told.get("rolled_back"):
+        files = told["rolled_back"]
+        out.print(
+            Text(f"rolled back from {files}; the files say {files}, which a reload takes over", "yellow")
+        )
     if not told["reload"]["ok"]:
         out.print(
             Text(f"last reload, {told['reload']['time']}, was refused: {told['reload']['error']}", "red")
@@ -107,16 +111,50 @@ def _show(told: dict[str, Any]) -> None:
     for site in told["sites"]:
         for origin in site["origins"]:
             sites.add_row(
-                *(site["name"], site["mode"], site["server"], " ".join(map(str, site["codepages"]))),
+                *(site["name"], moded(site), site["server"], " ".join(map(str, site["codepages"]))),
                 *(str(site["rules"]), origin["url"], "up" if origin["up"] else "DOWN"),
                 *(str(origin["busy"]), str(origin["idle"] + origin["pinned"]), origin["error"]),
             )
     out.print(sites)
+    for site in told["sites"]:
+        if site["on_error"] == "forward":
+            out.print(Text(f"site {site['name']}: what cannot be judged is FORWARDED", "yellow"))
+    _show_modes(told["sites"], out)
+    _show_exceptions(told["sites"], out)
     workers = _table("worker", "pid", "state", "clients", "waiting", "restarts", "last end")
     for worker in told["workers"]:
         row = (worker[key] for key in ("index", "pid", "state", "clients", "waiting", "restarts", "exit"))
         workers.add_row(*("" if cell is None else str(cell) for cell in row))
     out.print(workers)
+
+
+def moded(site: dict[str, Any]) -> str:
+    """The mode of a site: `block`, or `canary 10 %`."""
+    return f"{site['mode']} {site['canary']} %" if site["mode"] == "canary" else str(site["mode"])
+
+
+def _show_modes(sites: list[dict[str, Any]], out: Console) -> None:
+    """The rules and reasons that are in another mode than their site, a line for each mode."""
+    for site in sites:
+        for mode in dict.fromkeys(site["modes"].values()):
+            names = ", ".join(name for name, one in site["modes"].items() if one == mode)
+            share = f" {site['canary']} %" if mode == "canary" else ""
+            out.print(Text(f"site {site['name']}: mode {mode}{share} for {names}"))
+
+
+def _show_exceptions(sites: list[dict[str, Any]], out: Console) -> None:
+    """The exceptions of each site, and those of its preset that let something pass."""
+    exceptions = _table("exception", "site", "rule", "path", "state", "hits", "until", "owner")
+    for site in sites:
+        for one in site["exceptions"]:
+            if one["preset"] and not one["hits"]:
+                continue
+            words = (one[key] for key in ("rule", "path", "state", "hits", "until", "owner"))
+            exceptions.add_row(
+                one["id"], site["name"], *("" if word is None else str(word) for word in words)
+            )
+    if exceptions.row_count:
+        out.print(exceptions)
 
 
 def _table(*columns: str) -> Table:

@@ -1,4 +1,4 @@
-"""`stopgap rules list|show|test`: which rules are there, what does one do, and do they hold?
+"""`stopgap rules`: which rules are there, what does one do, and do they hold?
 
 Without a configuration these are the packs that ship with Stopgap. Exit codes: 0 fine, 1 a rule does not
 hold, 2 a file is wrong or there is no such rule.
@@ -7,16 +7,19 @@ hold, 2 a file is wrong or there is no such rule.
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from stopgap import config
-from stopgap.cli.terminal import FINDINGS, console, wrong_input
+from stopgap.cli import cost, versions
+from stopgap.cli.terminal import FINDINGS, console, counted, print_table, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
-from stopgap.ruleset import lint, load, spec, vectors
-from stopgap.ruleset.model import Expr, Pack, Rule
+from stopgap.ruleset import actions, lint, load, overlap, pages, vectors
+from stopgap.ruleset.model import Pack, Rule
+from stopgap.ruleset.words import written
 
 _CONFIG = click.option(
     "--config",
@@ -30,7 +33,7 @@ _CONFIG = click.option(
 
 @click.group("rules")
 def rules() -> None:
-    """List, show and test the rules."""
+    """List, show, test, compare and weigh the rules."""
 
 
 @rules.command("list")
@@ -39,11 +42,7 @@ def list_rules(file: str | None) -> None:
     """List all rules in the order in which they are asked."""
     rows = [("RULE", "SEVERITY", "SERVERS", "PACK", "TITLE")]
     rows += [(r.id, r.severity, " ".join(r.servers) or "all", r.pack, r.title) for r in _rules(file)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    out = console()
-    for number, row in enumerate(rows):
-        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        out.print(Text(line, "" if number else "dim"))
+    print_table(rows)
 
 
 @rules.command("show")
@@ -60,24 +59,52 @@ def show(rule_id: str, file: str | None) -> None:
         out.print(Text.assemble((f"{label:<10}", "dim"), text.rstrip().replace("\n", "\n" + " " * 10)))
 
 
-@rules.command("test")
+@rules.command("test", short_help="Run the vectors and the lint of packs.")
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @_CONFIG
 def test(files: tuple[str, ...], file: str | None) -> None:
-    """Run the vectors and the lint of packs: of FILEs or folders, of a configuration, or those that ship."""
+    """Run the vectors and the lint of packs: of FILEs or folders, of a configuration, or those that ship.
+
+    What is wrong is told with file, line, rule and key, and ends with exit code 1. When nothing is wrong,
+    notes say which rules deserve a second look: they never name an event, match what another matches, or
+    are asked for every request.
+    """
     try:
         tested = _tested(files) if files else _rules(file)
-        with _progress(sum(len(rule.block) + len(rule.passes) for rule in tested)) as advance:
-            problems = [*lint.lint(tested), *map(str, vectors.run(tested, advance))]
+        with _progress(sum(len(rule.vectors) for rule in tested)) as advance:
+            problems = lint.problems(tested, advance)
+        notes = [] if problems else overlap.notes(tested)
     except InputError as error:
         wrong_input(error)
     out = console()
     for problem in problems:
         out.print(Text(problem))
-    count = sum(len(rule.block) + len(rule.passes) for rule in tested)
-    fate = (f"{len(problems)} problems", "bold red") if problems else ("all hold", "bold green")
-    out.print(Text.assemble(f"{len(tested)} rules, {count} vectors: ", fate))
+    for note in notes:
+        out.print(Text.assemble(("note: ", "cyan"), note))
+    count = sum(len(rule.vectors) for rule in tested)
+    fate = (counted(len(problems), "problem"), "bold red") if problems else ("all hold", "bold green")
+    out.print(Text.assemble(f"{counted(len(tested), 'rule')}, {counted(count, 'vector')}: ", fate))
     raise SystemExit(FINDINGS if problems else 0)
+
+
+@rules.command("pages", short_help="Write a page for each rule and each reason.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def write_pages(folder: Path) -> None:
+    """Write the pages of all rules that ship and of all reasons below DIR, as Markdown.
+
+    A page a rule in DIR/rules, a page a reason in DIR/reasons, and an index in each. Pages that were written
+    so before and are no more are removed; everything else in DIR stays as it is.
+    """
+    try:
+        written, removed = pages.write(folder, load.packaged())
+    except InputError as error:
+        wrong_input(error)
+    click.echo(f"{folder}: {written} pages written, {removed} removed")
+
+
+rules.add_command(cost.cost)
+rules.add_command(versions.versions)
+rules.add_command(versions.diff_rules)
 
 
 def _rules(file: str | None) -> tuple[Rule, ...]:
@@ -110,32 +137,18 @@ def _facts(rule: Rule) -> Iterator[tuple[str, str]]:
         if text:
             yield label, text
     yield "match", written(rule.match)
+    if rule.action != "block":
+        yield "action", " ".join((rule.action, ", ".join(rule.strip))).rstrip()
+    if rule.rate:
+        yield "rate", actions.written(rule.rate)
     for name, expr in rule.compat.items():
         yield "compat", f"{name}: {written(expr)}"
-    policy = spec.compiled(spec.join([rule], [vectors.bench_site("any", 932, [0])], spec.Registry()))
+    policy = vectors.bench([rule], [("any", 932)])
     yield "woken by", "; ".join(trigger for _, trigger in policy.cost())
     for vector in rule.block:
         yield "block", vector.text
     for vector in rule.passes:
         yield "pass", vector.text
-
-
-def written(expr: Expr) -> str:
-    """An expression on one line: `extension is ida or idq and not (query length over 200)`."""
-    for key, word in (("all", " and "), ("any", " or ")):
-        if key in expr:
-            return "(" + word.join(written(part) for part in expr[key]) + ")"
-    if "not" in expr:
-        return f"not {written(expr['not'])}"
-    if "same" in expr:
-        return "one param whose " + " and ".join(
-            written({**part, "field": part["on"]}) for part in expr["same"]
-        )
-    what = f"{expr['field']} {expr['name']}" if "name" in expr else expr["field"]
-    if "value" in expr:
-        return f"{what} {expr['test']} " + " or ".join(map(repr, expr["value"]))
-    bound = "over" if "over" in expr else "under"
-    return f"{what} {expr['test']} {bound} {expr[bound]}"
 
 
 @contextlib.contextmanager

@@ -19,11 +19,21 @@ import click
 from stopgap import __version__, config
 from stopgap.cli.terminal import NOT_STARTED, wrong_input
 from stopgap.errors import ConfigError, InputError
+from stopgap.gate import succession
 from stopgap.gate.sockets import StartError
 from stopgap.gate.supervisor import Supervisor
 
 LISTEN = "127.0.0.1:8080"
-DEMO = {"server": "iis5", "codepage": [932, 1252]}
+DEMO = {
+    "server": "iis5",
+    "codepage": [932, 1252],
+    "modes": {"script-as-localhost": "detect"},  # everybody tries the demo at localhost
+}
+FATES = {
+    "block": "refuses",
+    "canary": "for some clients refuses, for all others judges, logs AND FORWARDS",
+    "detect": "judges, logs AND FORWARDS",
+}
 WORM = "N" * 32 + "%u9090%u6858%ucbd3%u7801=a"
 
 
@@ -33,10 +43,17 @@ WORM = "N" * 32 + "%u9090%u6858%ucbd3%u7801=a"
     "--listen", multiple=True, metavar="ADDRESS", help=f"Where clients connect. [{LISTEN}] Repeatable."
 )
 @click.option("--admin", metavar="ADDRESS", help="Metrics and control; off for none. [127.0.0.1:9901]")
+@click.option("--admin-token-file", metavar="FILE", help="What the admin address asks for; see the docs.")
 @click.option("--workers", type=int, metavar="N", help="Worker processes. [one a CPU]")
+@click.option("--user", metavar="NAME", help="Whom to become, as root, once the ports are bound.")
+@click.option("--group", metavar="NAME", help="With which group. [that of --user]")
 @click.option("--tls-cert", metavar="FILE", help="PEM certificate chain; makes every address HTTPS.")
 @click.option("--tls-key", metavar="FILE", help="PEM key of the certificate.")
-@click.option("--mode", metavar="MODE", help="block, or detect: judge, count, log, and forward. [block]")
+@click.option("--preset", metavar="NAME", help="A ready-made site, such as iis5-asp or exchange2000-owa.")
+@click.option("--strict", is_flag=True, default=None, help="Use the policy packs too.")
+@click.option(
+    "--mode", metavar="MODE", help="block; canary: for some clients; detect: judge, log, forward. [block]"
+)
 @click.option("--server", metavar="TABLE", help="iis4 iis5 iis5.1 iis6 iis7 iis8 iis10. [any: all of them]")
 @click.option(
     "--codepage", type=int, multiple=True, metavar="N", help="Of the server. [1252 932] Repeatable."
@@ -53,9 +70,10 @@ WORM = "N" * 32 + "%u9090%u6858%ucbd3%u7801=a"
 def serve(file: str | None, demo: bool, tls_cert: str | None, tls_key: str | None, **given: Any) -> None:
     """Serve before an origin: judge every request, refuse or forward it.
 
-    Flags win over the file: --listen, --admin, --workers, --tls-*, --trusted and --log replace its keys;
-    --server, --codepage, --mode and --rules replace those of every site; --origin replaces the origins of a
-    file with one site. HUP reloads, TERM drains, a second TERM or INT ends at once.
+    Flags win over the file: --listen, --admin*, --workers, --user, --group, --tls-*, --trusted and --log
+    replace its keys; --preset, --strict, --server, --codepage, --mode and --rules replace those of every
+    site; --origin replaces the origins of a file with one site. HUP reloads, USR2 upgrades, TERM drains, a
+    second TERM or INT ends at once.
     """
     _open_standard_streams()
     try:
@@ -69,7 +87,9 @@ def serve(file: str | None, demo: bool, tls_cert: str | None, tls_key: str | Non
         with _pretend_origin(demo) as origin:
             if origin:
                 flags = {**DEMO, **flags, "origins": [origin]}
-            code = _run(Supervisor(functools.partial(config.load, file, flags)), demo)
+            before = succession.predecessor()
+            with succession.explained(before):
+                code = _run(Supervisor(functools.partial(config.load, file, flags), before=before), demo)
     except InputError as error:
         wrong_input(error)
     except StartError as error:
@@ -88,7 +108,11 @@ def _open_standard_streams() -> None:
 
 
 def _run(supervisor: Supervisor, demo: bool) -> int:
-    return supervisor.run(lambda: click.echo("\n".join(banner(supervisor, demo)), err=True))
+    def ready() -> None:
+        with contextlib.suppress(OSError):
+            click.echo("\n".join(banner(supervisor, demo)), err=True)
+
+    return supervisor.run(ready)
 
 
 def _tls(cert: str | None, key: str | None) -> dict[str, dict[str, str]]:
@@ -127,10 +151,14 @@ def banner(supervisor: Supervisor, demo: bool) -> list[str]:
         pages = "/".join(map(str, site.codepages))
         origins = " ".join(origin.url for origin in site.origins)
         lines.append(f"  before  {origins}  (site {site.name}: server {site.server}, code page {pages})")
-        fate = "refuses" if site.mode == "block" else "judges, logs AND FORWARDS"
-        lines.append(f"  mode    {site.mode}: {fate} what {site.rules} rules and the grammar forbid")
+        lines.append(
+            f"  mode    {site.mode}: {FATES[site.mode]} what {site.rules} rules and the grammar forbid"
+        )
     packs = " ".join(pack.name for pack in ruleset.packs)
     lines.append(f"  rules   {len(ruleset.rules)} in {packs or 'no pack'}; ruleset {status.ruleset}")
+    if status.redirect:
+        plain = " ".join(f"http://{address}" for address in status.redirect)
+        lines.append(f"  redirects {plain} to {urls[0]}")
     if status.admin:
         lines.append(
             f"  admin   {status.admin}  (/metrics /status /events; stopgap status --admin {status.admin})"

@@ -2,14 +2,16 @@
 
 import io
 import sys
+from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from stopgap.errors import InputError
 
-FINE = 0
 FINDINGS = 1
 USAGE = 2
 NOT_STARTED = 3
@@ -24,6 +26,26 @@ def console(stream: TextIO | None = None) -> Console:
     if isinstance(target, io.TextIOWrapper):
         target.reconfigure(errors="backslashreplace")
     return Console(file=target, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def print_table(rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
+    """Rows of one width a column, the first of them headings; the first so many columns are `numbers`.
+
+    A kanji is two letters wide.
+    """
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    out = console()
+    for place, row in enumerate(rows):
+        cells = []
+        for number, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - cell_len(cell))
+            cells.append(space + cell if number < numbers else cell + space)
+        out.print(Text("  ".join(cells).rstrip(), "" if place else "dim"))
+
+
+def counted(number: int, what: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def wrong_input(error: InputError) -> NoReturn:

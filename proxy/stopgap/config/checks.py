@@ -7,22 +7,23 @@ or raises a `ConfigError` that says what would be right.
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec.structs import fields
 
 from stopgap import _core
-from stopgap.config.model import Address, SiteText, Tls, TlsText
+from stopgap.config.model import CANARY, CHOICES, Address, SiteText
 from stopgap.errors import ConfigError, nearest
 from stopgap.tomlfile import Document, KeyPath
 
 _HOST = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]")
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""The name of a header, a cookie or a protocol (RFC 9110, section 5.6.2)."""
+_METHOD = re.compile(r"[A-Z][A-Z_-]{0,31}")
+_FIELD = re.compile(r"(param|form|header|cookie)\.(?s:.+)")
 
-
-FLAGS = {"origins": "origin", "raw_bytes": "raw-bytes"}
+FLAGS = {"origins": "origin", "raw_bytes": "raw-bytes", "admin_token_file": "admin-token-file"}
 """Flags that are not called as the key of the file is."""
 
 SITE_KEYS = frozenset(field.encode_name for field in fields(SiteText))
@@ -57,19 +58,24 @@ def origins(values: Sequence[str], at: At) -> tuple[Address, ...]:
 
 
 def _origin(value: str, at: At) -> Address:
-    right = "write http://host or http://host:port, such as http://192.0.2.10:80"
+    right = "write http://host:port or https://host:port, such as http://192.0.2.10:80"
     try:
         url = urlsplit(value)
         host, port = url.hostname or "", url.port
     except ValueError:
         raise at.wrong(f'"{value}" is not a URL; {right}') from None
-    if url.scheme == "https":
-        raise at.wrong(f'"{value}": TLS to an origin is not spoken; {right}')
-    if url.scheme != "http" or not host or url.username is not None or port == 0 or not value.isprintable():
+    tls = url.scheme == "https"
+    if (
+        url.scheme not in ("http", "https")
+        or not host
+        or url.username is not None
+        or port == 0
+        or not value.isprintable()
+    ):
         raise at.wrong(f'"{value}" is not the URL of an origin; {right}')
     if url.path not in ("", "/") or url.query or url.fragment or " " in host:
         raise at.wrong(f'"{value}" has more than host and port; {right}')
-    return Address(host, 80 if port is None else port)
+    return Address(host, (443 if tls else 80) if port is None else port, tls=tls)
 
 
 def address(value: str, at: At) -> Address:
@@ -98,7 +104,7 @@ def host(value: str, at: At) -> str:
 
 
 def protocol(value: str, at: At) -> str:
-    if not _TOKEN.fullmatch(value):
+    if not TOKEN.fullmatch(value):
         raise at.wrong(f'"{value}" is not the name of a protocol, such as "websocket"')
     return value.lower()
 
@@ -108,6 +114,51 @@ def network(value: str, at: At) -> str:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         raise at.wrong(f'"{value}" is not an address or network, such as 192.0.2.0/24') from None
+
+
+def networks(values: str | list[str], at: At) -> tuple[str, ...]:
+    return tuple(network(value, at) for value in listed(values))
+
+
+def choice(key: str, value: object, at: At) -> None:
+    """Whether `value` is one of the words that `key` can have."""
+    if value is not None and value not in CHOICES[key]:
+        raise at.wrong(f'"{value}" is unknown; choose one of {", ".join(CHOICES[key])}')
+
+
+def modes(given: Mapping[str, Any], at: At) -> dict[str, str]:
+    """The modes of [site.modes]; whether the names exist is for who knows the rules."""
+    for name, mode in given.items():
+        choice("mode", mode, at / name)
+    return dict(given)
+
+
+def canary(given: int | None, modes: Sequence[str], at: At) -> int:
+    """The percentage as given; 0, or the usual one where some mode is a canary."""
+    if given is None:
+        return CANARY if "canary" in modes else 0
+    if not 1 <= given <= 99:
+        raise at.wrong(f"must be between 1 and 99 (percent of the clients), not {given}")
+    return given
+
+
+def methods(given: str | list[str] | None, at: At) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    named = tuple(dict.fromkeys(listed(given)))
+    if not named:
+        raise at.wrong('is empty; name the methods, such as ["GET", "HEAD", "POST"], or leave it out for all')
+    for value in named:
+        if not _METHOD.fullmatch(value):
+            raise at.wrong(f'"{value}" is not a method; write it in upper case, such as "GET"')
+    return named
+
+
+def field(value: str, at: At) -> str:
+    """`param.q` and the like: one named value of a request."""
+    if not _FIELD.fullmatch(value):
+        raise at.wrong(f'"{value}" is no field; write param.NAME, form.NAME, header.NAME or cookie.NAME')
+    return value
 
 
 def codepages(value: int | list[int], at: At) -> tuple[int, ...]:
@@ -150,18 +201,6 @@ def _known(given: Mapping[str, Any], defaults: Mapping[str, Any], at: At) -> Non
         if key in SITE_KEYS:
             raise (at / key).wrong(f"belongs to the site; write it above [{at.key}]")
         raise (at / key).wrong(f"unknown key{nearest(key, defaults)}")
-
-
-def tls(text: TlsText, at: At) -> Tls:
-    folder = Path(at.document.file).parent if at.document.file else Path()
-    paths = {"cert": str(folder / text.cert), "key": str(folder / text.key)}
-    for key, path in paths.items():
-        try:
-            Path(path).open("rb").close()
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise (at / key).wrong(f"{path}: cannot be read: {why}") from None
-    return Tls(**paths)
 
 
 def listed(value: str | list[str]) -> list[str]:

@@ -16,34 +16,134 @@ ADMIN = "127.0.0.1:9901"
 CODEPAGES = (1252, 932)
 DOUBLE_BYTE = frozenset({932, 936, 949, 950})
 
+CANARY = 10
+"""Percent of clients for whom a canary blocks where nothing else is said."""
+
+VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+"""The versions of TLS that can be the oldest one spoken."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
-    "mode": ("block", "detect"),
+    "mode": ("block", "canary", "detect"),
     "body": ("buffer", "stream"),
     "raw_bytes": ("refuse", "query", "allow"),
+    "on_error": ("refuse", "forward"),
 }
 
 
+CLIENT_AUTH = ("request", "require")
+"""What may be done about the certificate of a client; without one it is not asked for."""
+
+LONGEST_HSTS = 10 * 365 * 86_400
+"""Seconds; more is surely a mistake."""
+
+
 class Address(Struct, frozen=True):
-    """A TCP address, or the path of a Unix socket (then `host` is "" and `port` 0)."""
+    """A TCP address, or the path of a Unix socket (then `host` is "" and `port` 0).
+
+    `tls` is for origins: `https://` instead of `http://`.
+    """
 
     host: str
     port: int
     path: str = ""
+    tls: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self}"
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"unix:{self.path}" if self.path else f"{host}:{self.port}"
 
 
-class Tls(Struct, frozen=True):
-    """Paths of certificate chain and key (PEM) of the listening side."""
+class Certificate(Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths of a certificate chain and of its key (PEM)."""
 
     cert: str
     key: str
 
 
+class Tls(Struct, frozen=True):
+    """How clients are spoken to. The first certificate is shown to who asks for none of the names.
+
+    `client_auth` is "" where no certificate is asked for; `redirect` are addresses without TLS that send
+    their clients to `redirect_port`, 0 for the port of the first address in `listen`.
+    """
+
+    certificates: tuple[Certificate, ...]
+    minimum: str = "1.2"
+    client_ca: str = ""
+    client_auth: str = ""
+    redirect: tuple[Address, ...] = ()
+    redirect_port: int = 0
+
+
+class OriginTls(Struct, frozen=True):
+    """How a site's https origins are spoken to. Paths of PEM files are "" where there is none.
+
+    `name` is "" for the host of each origin; with `fingerprints` (SHA-256 of a certificate, lower case) only
+    they count. `minimum` is a version of `VERSIONS`.
+    """
+
+    verify: bool = True
+    ca: str = ""
+    fingerprints: tuple[str, ...] = ()
+    name: str = ""
+    cert: str = ""
+    key: str = ""
+    minimum: str = "1.2"
+
+
+class Identity(Struct, frozen=True):
+    """A user of this machine, with the group and all other groups that its processes get."""
+
+    user: str
+    group: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+class Scrub(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out of a site's answers: what names the server, and addresses of the network behind."""
+
+    server: bool = False
+    addresses: bool = False
+
+
+class Health(Struct, frozen=True):
+    """When an origin is taken for down, and how it comes back.
+
+    With `failures` in a row it is out (0: never); `slow_start` seconds after its return it has its usual
+    share of requests again. `path` is asked every `interval` seconds ("": never); an answer within `timeout`
+    whose status is in one of the ranges is a good one, and `rise` good or `fall` bad ones in a row count.
+    """
+
+    failures: int = 0
+    slow_start: float = 10.0
+    path: str = ""
+    interval: float = 5.0
+    timeout: float = 2.0
+    rise: int = 2
+    fall: int = 3
+    status: tuple[tuple[int, int], ...] = ((200, 399),)
+
+
+class Sticky(Struct, frozen=True):
+    """The cookie that keeps a client at its origin, and its value for each origin, in their order."""
+
+    cookie: str
+    values: tuple[str, ...]
+
+
 class SiteException(Struct, frozen=True):
-    """Where a rule, or an ambiguous or denied reason, does not count. See `stopgap.ruleset.exceptions`."""
+    """Where a rule, or an ambiguous or denied reason, does not count. See `stopgap.ruleset.exceptions`.
+
+    `id` is made of site, rule, path, clients and fields: while they stay, its hits are counted together.
+    `where` is the `file:line` that it was read from. One of the site's `preset` counts where the site has the
+    rule.
+    """
 
     rule: str
     reason: str
@@ -52,12 +152,18 @@ class SiteException(Struct, frozen=True):
     compat: str | None = None
     owner: str = ""
     until: datetime.date | None = None
+    fields: tuple[str, ...] = ()
+    id: str = ""
+    where: str = ""
+    preset: bool = False
 
 
 class Site(Struct, frozen=True):
     """One protected server: hosts in lower case, origins as addresses, every limit and deadline present.
 
-    `packs` None means every pack that ships with Stopgap. `rules` are paths of packs, or of folders of packs.
+    `packs` None means every pack that ships but for the policy packs, which `strict` adds. `rules` are paths
+    of packs, or of folders of packs. `modes` differ from `mode` for a rule, pack or reason; `methods` () are
+    all that the grammar takes; `canary` is the percentage of clients, 0 where nothing is a canary.
     """
 
     name: str
@@ -74,6 +180,21 @@ class Site(Struct, frozen=True):
     limits: dict[str, int]
     deadlines: dict[str, float]
     exceptions: tuple[SiteException, ...]
+    preset: str = ""
+    strict: bool = False
+    canary: int = 0
+    modes: dict[str, str] = {}
+    methods: tuple[str, ...] = ()
+    on_error: str = "refuse"
+    scrub: Scrub = Scrub()
+    origin_tls: OriginTls = OriginTls()
+    hsts: int = 0
+    """Seconds of Strict-Transport-Security on answers over TLS; 0: none."""
+    connections: int = 512
+    """Most connections to one origin, of all workers together."""
+    health: Health = Health()
+    sticky: Sticky | None = None
+    """None: each request goes to the least busy origin."""
 
 
 class Config(Struct, frozen=True):
@@ -87,6 +208,25 @@ class Config(Struct, frozen=True):
     tls: Tls | None
     log: str
     document: Document
+    state: str = ""
+    """Folder for what outlives a restart, "" for none."""
+    new_connections: int = 0
+    """Connections that one client may open a minute; 0: any number."""
+    client_connections: int = 0
+    """Connections that one client may have open at once; 0: any number."""
+    max_connections: int = 0
+    """Connections that all clients may have open at once; 0: what the limit of open files allows."""
+    proxy_protocol: tuple[str, ...] = ()
+    """Networks of the peers whose connections begin with a PROXY header."""
+    admin_token_file: str = ""
+    """Path of the token that the admin address asks for, "" for none."""
+    identity: Identity | None = None
+    """As whom the gate runs once its ports are bound; None: as it was started."""
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where clients connect: the addresses of `listen`, then those of `tls.redirect`."""
+        return (*self.listen, *(self.tls.redirect if self.tls else ()))
 
     def where(self, *path: str | int) -> str:
         """`file:line` of a key, such as `where("site", 0, "packs")`; the flag when there is no file."""
@@ -100,12 +240,24 @@ class SiteText(Struct, frozen=True, forbid_unknown_fields=True):
     origins: str | list[str]
     hosts: str | list[str] = "*"
     server: str = "any"
+    preset: str | None = None
     codepage: int | list[int] = field(default_factory=lambda: list(CODEPAGES))
     mode: str = "block"
+    canary: int | None = None
+    modes: dict[str, Any] = field(default_factory=dict)
+    strict: bool = False
     packs: list[str] | None = None
     rules: str | list[str] = field(default_factory=list)
     body: str | None = None
     raw_bytes: str | None = None
+    on_error: str = "refuse"
+    scrub: Scrub = field(default_factory=Scrub)
+    origin_tls: "OriginTlsText | None" = None
+    hsts: int = 0
+    connections: int | None = None
+    health: "HealthText | None" = None
+    sticky: "StickyText | None" = None
+    methods: str | list[str] | None = None
     upgrade: str | list[str] = field(default_factory=list)
     limits: dict[str, Any] = field(default_factory=dict)
     deadlines: dict[str, Any] = field(default_factory=dict)
@@ -117,24 +269,76 @@ class ExceptionText(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
     path: str | None = None
     clients: str | list[str] = field(default_factory=list)
+    fields: str | list[str] = field(default_factory=list)
     compat: str | None = None
     owner: str = ""
     until: datetime.date | None = None
 
 
+class OriginTlsText(Struct, frozen=True, forbid_unknown_fields=True):
+    verify: bool = True
+    ca: str | None = None
+    fingerprint: str | list[str] = field(default_factory=list)
+    name: str = ""
+    cert: str | None = None
+    key: str | None = None
+    minimum: str = "1.2"
+
+
+class HealthText(Struct, frozen=True, forbid_unknown_fields=True):
+    failures: int | None = None
+    slow_start: float = 10.0
+    path: str = ""
+    interval: float = 5.0
+    timeout: float = 2.0
+    rise: int = 2
+    fall: int = 3
+    status: str | int | list[str | int] = "200-399"
+
+
+class StickyText(Struct, frozen=True, forbid_unknown_fields=True):
+    cookie: str
+    secret_file: str | None = None
+
+
 class TlsText(Struct, frozen=True, forbid_unknown_fields=True):
     cert: str
     key: str
+    certificate: list[Certificate] = field(default_factory=list)
+    minimum: str = "1.2"
+    client_ca: str | None = None
+    client_auth: str | None = None
+    redirect: str | list[str] = field(default_factory=list)
+    redirect_port: int = 0
 
 
 class FileText(Struct, frozen=True, forbid_unknown_fields=True):
     site: list[SiteText]
+    rule: list[dict[str, Any]] = field(default_factory=list)
     listen: str | list[str] = LISTEN
     admin: str = ADMIN
+    admin_token_file: str | None = None
+    user: str | None = None
+    group: str | None = None
     workers: int | UnsetType = UNSET
     trusted: str | list[str] = field(default_factory=list)
+    new_connections: int = 0
+    client_connections: int = 0
+    max_connections: int = 0
+    proxy_protocol: str | list[str] = field(default_factory=list)
     tls: TlsText | None = None
     log: str = "-"
+    state: str | None = None
 
 
-SHAPES: dict[str, type] = {"": FileText, "site": SiteText, "site.exception": ExceptionText, "tls": TlsText}
+SHAPES: dict[str, type] = {
+    "": FileText,
+    "site": SiteText,
+    "site.exception": ExceptionText,
+    "site.scrub": Scrub,
+    "site.origin_tls": OriginTlsText,
+    "site.health": HealthText,
+    "site.sticky": StickyText,
+    "tls": TlsText,
+    "tls.certificate": Certificate,
+}

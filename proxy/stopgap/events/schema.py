@@ -35,8 +35,16 @@ _PIECES = [
     for text in (chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in range(256))
 ]
 _KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
-_OUTCOME = {"refused": "failure", "detected": "success"}
-_TYPE = {"refused": ("access", "denied"), "detected": ("access", "allowed")}
+_FATES = {
+    "refused": ("failure", "denied"),
+    "dropped": ("failure", "denied"),
+    "tarpitted": ("failure", "denied"),
+    "detected": ("success", "allowed"),
+    "stripped": ("success", "allowed"),
+}
+"""Action -> event.outcome, second word of event.type."""
+ANSWERED = ("refused", "tarpitted")
+"""Actions by which the client gets the status."""
 _SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
 
 
@@ -45,8 +53,6 @@ class Known(msgspec.Struct, frozen=True):
 
     titles: Mapping[str, str]
     """Rule id -> title."""
-    modes: Mapping[str, str]
-    """Site name -> mode."""
 
 
 class Event(
@@ -121,7 +127,8 @@ def event(line: EventLine, now: float, known: Known) -> Event:
     The order of `line` is that of `_core.Worker.events`.
     """
     number, count, first, last, site, action, tier, reason, status, rule, reading, offset = line[:12]
-    method, target, target_length, host, agent, client = line[12:]
+    method, target, target_length, host, agent, client, mode = line[12:]
+    outcome, access = _FATES[action]
     begun, ended = stamp(now - first / 1000), stamp(now - last / 1000)
     return Event(
         timestamp=ended,
@@ -129,15 +136,15 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         event_id=f"{number:016x}",
         event_kind=_KIND.get(tier, "event"),
         event_category=("web",),
-        event_type=_TYPE.get(action, ("access",)),
+        event_type=("access", access),
         event_action=action,
-        event_outcome=_OUTCOME.get(action, "unknown"),
+        event_outcome=outcome,
         event_reason=_SENTENCE.get(reason, ""),
         event_start=begun if count else "",
         event_end=ended if count else "",
         count=count,
         site=site[:TITLE],
-        mode=known.modes.get(site, ""),
+        mode=mode,
         tier=tier,
         reason=reason,
         rule_id=rule[:NAME],
@@ -148,7 +155,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         target=shown(target, TARGET),
         target_length=target_length,
         host=shown(_PORT.sub("", host).encode(), NAME),
-        status=status if action == "refused" else 0,
+        status=status if action in ANSWERED else 0,
         agent=shown(agent, AGENT),
         client=client,
     )

@@ -7,7 +7,6 @@ standard output is gone for good, everything is dropped.
 """
 
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -17,12 +16,14 @@ import msgspec
 
 from stopgap.events import schema
 from stopgap.gate.messages import EventLine
+from stopgap.say import say
 
 STDOUT = 1
 QUEUE = 10_000
 """Events that wait to be written."""
 RECENT = 256
-"""Events that `recent` can show."""
+KEPT = 1_000
+"""Events that `recent` shows, and that `find` knows."""
 PACE = 200.0
 BURST = 5_000.0
 """Lines a second in the long run, and at once."""
@@ -41,7 +42,7 @@ class Writer:
         self.dropped = 0
         self._fd = _open(target)
         self._queue: deque[tuple[float, EventLine]] = deque()
-        self._recent: deque[tuple[float, EventLine]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[float, EventLine]] = deque(maxlen=KEPT)
         self._wake = threading.Condition()
         self._closing = False
         self._reopen = False
@@ -69,8 +70,17 @@ class Writer:
     def recent(self) -> list[schema.Event]:
         """The last events, oldest first."""
         with self._wake:
-            kept = list(self._recent)
+            kept = list(self._recent)[-RECENT:]
         return [schema.event(line, now, self.known) for now, line in kept]
+
+    def find(self, number: int) -> schema.Event | None:
+        """The event with this id if it is one of the last `KEPT`; a first request goes before its summary."""
+        with self._wake:
+            kept = [(now, line) for now, line in self._recent if line[0] == number]
+        if not kept:
+            return None
+        now, line = max(kept, key=lambda one: one[1][1] == 0)
+        return schema.event(line, now, self.known)
 
     def reopen(self) -> None:
         """Open the file anew (after a rotation); nothing happens on standard output."""
@@ -85,7 +95,7 @@ class Writer:
             self._wake.notify()
         self._thread.join(seconds)
         if self._queue:
-            _say(f"{len(self._queue)} events were not written: nobody reads them fast enough")
+            say(f"{len(self._queue)} events were not written: nobody reads them fast enough")
         if self.target != "-" and self._fd is not None and not self._thread.is_alive():
             os.close(self._fd)
 
@@ -120,7 +130,7 @@ class Writer:
         line = {
             "@timestamp": schema.stamp(time.time()),
             "event.kind": "event",
-            "event.action": "dropped",
+            "event.action": "lost",
             "event.reason": "Events came faster than they could be written.",
             "stopgap.count": lost,
         }
@@ -139,12 +149,12 @@ class Writer:
             self._put_out(b"\n" * self._torn + line + b"\n")
         except BrokenPipeError:
             self._fd = None
-            _say("the reader of standard output is gone; events are dropped from here on")
+            say("the reader of standard output is gone; events are dropped from here on")
             return False
         except OSError as error:
             if time.monotonic() - self._complained >= REPORT:
                 self._complained = time.monotonic()
-                _say(f"events cannot be written: {error.strerror}")
+                say(f"events cannot be written: {error.strerror}")
             return False
         return True
 
@@ -162,7 +172,7 @@ class Writer:
         try:
             fresh = _open(self.target)
         except OSError as error:
-            _say(f"{self.target}: cannot be opened again, the old file stays in use: {error.strerror}")
+            say(f"{self.target}: cannot be opened again, the old file stays in use: {error.strerror}")
             return
         if self._fd is not None:
             os.close(self._fd)
@@ -173,7 +183,3 @@ def _open(target: str) -> int | None:
     if target == "-":
         return STDOUT
     return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-
-
-def _say(text: str) -> None:
-    print(f"stopgap: {text}", file=sys.stderr, flush=True)

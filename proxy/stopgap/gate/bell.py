@@ -22,6 +22,7 @@ SIGNALS = (
     signal.SIGQUIT,
     signal.SIGINT,
     signal.SIGUSR1,
+    signal.SIGUSR2,
     signal.SIGCHLD,
 )
 """What is heard; SIGCHLD only wakes the loop."""

@@ -10,7 +10,6 @@ Back-pressure: whichever side cannot take more stops the reading of the other (`
 """
 
 import asyncio
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,10 +29,11 @@ from stopgap._core import (
     RELAY,
     RETIRE,
     SEND,
+    TARPIT,
     TUNNEL,
     WAIT,
 )
-from stopgap.gate import health
+from stopgap.gate import ending, health
 from stopgap.gate.flags import (
     CLOGGED,
     HALF,
@@ -54,6 +54,7 @@ from stopgap.gate.flags import (
     WAITING,
 )
 from stopgap.gate.spool import Spool, pump, spill
+from stopgap.say import say
 
 if TYPE_CHECKING:
     from stopgap.gate.pool import Pool
@@ -61,8 +62,6 @@ if TYPE_CHECKING:
     from stopgap.gate.worker import Gate
 
 COMMAND: Final = MORE - 1
-LINGER_BYTES: Final = 1 << 20
-LINGER_SECONDS: Final = 2.0
 
 
 class Client(asyncio.Protocol):
@@ -70,12 +69,12 @@ class Client(asyncio.Protocol):
 
     `request` is what was last sent to an origin, kept to send it again; `retried` the one that was.
     `since` is when the request began to wait for a connection, `stalled` when a peer stopped reading
-    or the lingering began (monotonic seconds), `backlog` what was unsent at the last sweep.
+    or the lingering began (monotonic seconds), `backlog` what was unsent at the last sweep, `source` for
+    whom the peer speaks by PROXY protocol.
     """
 
     __slots__ = (
         "backlog",
-        "discarded",
         "flags",
         "gate",
         "idle",
@@ -84,11 +83,13 @@ class Client(asyncio.Protocol):
         "pool",
         "pools",
         "receive",
+        "redirect",
         "request",
         "respond",
         "retried",
         "session",
         "since",
+        "source",
         "spool",
         "stalled",
         "tls",
@@ -100,9 +101,11 @@ class Client(asyncio.Protocol):
     pool: "Pool"
     idle: "list[Upstream]"
 
-    def __init__(self, gate: "Gate", tls: bool) -> None:
+    def __init__(self, gate: "Gate", tls: bool, redirect: int = 0, source: str = "") -> None:
         self.gate = gate
         self.tls = tls
+        self.redirect = redirect
+        self.source = source
         self.pinned: Upstream | None = None
         self.follow(gate.pools)
         self.flags = 0
@@ -114,7 +117,6 @@ class Client(asyncio.Protocol):
         self.since = 0.0
         self.stalled = 0.0
         self.backlog = 0
-        self.discarded = 0
 
     def follow(self, pools: "list[Pool]") -> None:
         """Take connections from these pools. `idle` is the short way: the idle connections of the only
@@ -130,13 +132,16 @@ class Client(asyncio.Protocol):
         self.transport: asyncio.Transport = transport
         self.write = self.transport.write
         peer = transport.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else "127.0.0.1"
-        self.session = self.gate.core.session(address, self.tls, self.gate.trusts(address))
+        address = self.source or (peer[0] if isinstance(peer, tuple) else "127.0.0.1")
+        self.session = self.gate.core.session(address, self.tls, self.gate.trusts(address), self.redirect)
         self.receive = self.session.receive
         self.respond = self.session.respond
         self.gate.clients.add(self)
-        if len(self.gate.clients) > self.gate.most:
+        if self.session.closed:
+            self.transport.abort()
+        elif len(self.gate.clients) > self.gate.most:
             self.gate.shed += 1
+            self.session.turn_away(health.FULL)
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -166,7 +171,7 @@ class Client(asyncio.Protocol):
             if not command & MORE:
                 return
             if self.flags & CLOGGED:
-                self._hold_back(OWED)
+                self.hold_back(OWED)
                 return
             command, payload = self.receive(b"")
 
@@ -187,7 +192,7 @@ class Client(asyncio.Protocol):
         upstream = self.pinned
         if upstream is None:
             self.pool = self.pools[self.session.site]
-            upstream = self.pool.take()
+            upstream = self.pool.take(self)
         if upstream is None:
             self._enqueue()
         else:
@@ -202,7 +207,7 @@ class Client(asyncio.Protocol):
             self.upstream.write(payload)
         else:
             self.pending.append(payload)
-            self._hold_back(QUEUED)
+            self.hold_back(QUEUED)
 
     def _end(self, payload: bytes) -> None:
         self.flags &= ~OPENED
@@ -213,7 +218,7 @@ class Client(asyncio.Protocol):
         if self.spool is None:
             self.spool = Spool(self.gate.folder, self.gate.held)
         if self.spool.add(payload) and not self.flags & SPILLING:
-            self._hold_back(SPILLING)
+            self.hold_back(SPILLING)
             self.gate.spawn(spill(self.spool, partial(self._spilled, self.spool)))
 
     def _send(self, payload: bytes) -> None:
@@ -226,40 +231,23 @@ class Client(asyncio.Protocol):
     def _answer(self, payload: bytes) -> None:
         self.write(payload)
 
-    def _close(self, payload: bytes) -> None:
-        self._let_go()
-        if payload:
-            self.write(payload)
-            self._linger()
-        else:
-            self.transport.close()
-
-    def _linger(self) -> None:
-        """Close in such a way that what was written arrives: a reset would overtake it."""
-        if self.flags & HALF or not self.transport.can_write_eof():
-            self.transport.close()
-            return
-        self.flags |= LINGER
-        self.stalled = self.gate.clock()
-        self.receive = self._discard
-        self.transport.write_eof()
-        self._go_on(HELD)
-
-    def _discard(self, data: bytes) -> tuple[int, bytes]:
-        self.discarded += len(data)
-        if self.discarded > LINGER_BYTES:
-            self.transport.abort()
-        return WAIT, b""
-
     def _pause(self, payload: bytes) -> None:
-        self._hold_back(PAUSED)
+        self.hold_back(PAUSED)
 
     # The way to an origin connection (`pool.Waiter`).
 
     def _enqueue(self, first: bool = False) -> None:
         self.flags |= WAITING
-        if not self.pool.enqueue(self, first):
-            self.refused(health.BUSY)
+        self.pool.enqueue(self, first)
+
+    @property
+    def belongs(self) -> int | None:
+        """The origin that the request belongs to, by its index; asked only where a site is sticky."""
+        return self.session.belongs
+
+    def carried(self, origin: int) -> None:
+        """The origin of this index gets the request (`StickyPool`)."""
+        self.session.carried(origin)
 
     def granted(self, upstream: "Upstream") -> None:
         """The pool gives this connection: send what there is of the request."""
@@ -276,7 +264,7 @@ class Client(asyncio.Protocol):
         elif spool is not None:
             self.flags |= PUMPING
             self.gate.spawn(pump(spool, upstream, partial(self._pumped, spool)))
-        self._go_on(QUEUED)
+        self.go_on(QUEUED)
 
     def refused(self, reason: int) -> None:
         """There will be no connection for this request."""
@@ -284,7 +272,7 @@ class Client(asyncio.Protocol):
         self.settle(*self.session.fail(reason))
 
     def _spilled(self, spool: Spool, error: OSError | None) -> None:
-        self._go_on(SPILLING)
+        self.go_on(SPILLING)
         if self.spool is not spool:
             spool.close()
         elif error is not None:
@@ -300,9 +288,9 @@ class Client(asyncio.Protocol):
                 self._disk_failed(error)
 
     def _disk_failed(self, error: OSError) -> None:
-        print(f"stopgap: a held request body could not be spooled: {error}", file=sys.stderr, flush=True)
-        self._let_go()
-        self.settle(*self.session.fail(health.INTERNAL))
+        say(f"a held request body could not be spooled: {error}")
+        self.let_go()
+        self.settle(*self.session.fail(health.NO_ROOM))
 
     # The origin's side, in full.
 
@@ -310,7 +298,9 @@ class Client(asyncio.Protocol):
         """Carry out a command of `respond`, `lost`, `fail` or `expire`; `data` is what RELAY means."""
         base = command & COMMAND
         if base == CLOSE:
-            self._close(payload)
+            if self.upstream is not None and self.session.fault is not None:
+                self.upstream.pool.ended(self.upstream, self.session.fault)
+            ending.close(self, payload)
             return
         if base == RELAY:
             self.write(data)
@@ -325,8 +315,10 @@ class Client(asyncio.Protocol):
         """The answer is written: `base` (FINISH, RETIRE, PIN) says what becomes of the connection."""
         flags = self.flags
         upstream = self.upstream
+        if upstream is not None:
+            upstream.pool.ended(upstream, self.session.fault)
         if upstream is None or base == RETIRE or flags & (PUMPING | OPENED):
-            self._let_go()
+            self.let_go()
         else:
             self.upstream = None
             if flags & CLOGGED:
@@ -337,16 +329,16 @@ class Client(asyncio.Protocol):
         self.flags &= ~(OUTDATED | HOLDING)
         self.request = b""
         if flags & (OPENED | HOLDING):
-            self._linger()
+            ending.linger(self)
             return
         if command & LAST or self.flags & LEAVING or (flags & HALF and not command & MORE):
-            self.transport.close()
+            ending.part(self)
             return
         if flags & CLOGGED:
-            self._hold_back(OWED)
+            self.hold_back(OWED)
         elif command & MORE:
             self.gate.loop.call_soon(self._again)
-        self._go_on(PAUSED | ORIGIN_FULL | QUEUED)
+        self.go_on(PAUSED | ORIGIN_FULL | QUEUED)
 
     def _part(self, upstream: "Upstream", base: int) -> None:
         """A finished exchange leaves its connection to the client (NTLM) or to the pool."""
@@ -359,7 +351,7 @@ class Client(asyncio.Protocol):
         elif self.pinned is None:
             upstream.pool.release(upstream)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Give up the exchange: its connection, its place in the queue, its held body."""
         if self.flags & WAITING:
             self.pool.cancel(self)
@@ -393,18 +385,17 @@ class Client(asyncio.Protocol):
             self.transport.close()
             return
         command, payload = self.session.lost()
-        if command & COMMAND == CLOSE or payload.startswith(b"HTTP/"):
-            upstream.origin.health.count(health.CLOSED)
+        upstream.pool.ended(upstream, self.session.fault)
         self.settle(command, payload)
 
     # Back-pressure, and the end.
 
-    def _hold_back(self, why: int) -> None:
+    def hold_back(self, why: int) -> None:
         if not self.flags & HELD and not self.transport.is_closing():
             self.transport.pause_reading()
         self.flags |= why
 
-    def _go_on(self, why: int) -> None:
+    def go_on(self, why: int) -> None:
         if not self.flags & why:
             return
         self.flags &= ~why
@@ -414,17 +405,17 @@ class Client(asyncio.Protocol):
     def origin_full(self) -> None:
         """The origin reads more slowly than the client sends."""
         self.stalled = self.gate.clock()
-        self._hold_back(ORIGIN_FULL)
+        self.hold_back(ORIGIN_FULL)
 
     def origin_drained(self) -> None:
         """The origin has caught up."""
-        self._go_on(ORIGIN_FULL)
+        self.go_on(ORIGIN_FULL)
 
     def pause_writing(self) -> None:
         self.flags |= CLOGGED
         self.stalled = self.gate.clock()
         if self.upstream is None:
-            self._hold_back(OWED)
+            self.hold_back(OWED)
         else:
             self.upstream.transport.pause_reading()
 
@@ -433,7 +424,7 @@ class Client(asyncio.Protocol):
         if self.upstream is not None:
             self.upstream.transport.resume_reading()
         if self.flags & OWED:
-            self._go_on(OWED)
+            self.go_on(OWED)
             self.gate.loop.call_soon(self._again)
 
     def eof_received(self) -> bool:
@@ -447,9 +438,10 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.flags or self.upstream is not None:
             pinned = self.pinned
-            self._let_go()
+            self.let_go()
             if pinned is not None:
                 pinned.drop()
+            self.gate.tarpit.discard(self)
         self.session.end()
         self.gate.clients.discard(self)
 
@@ -465,7 +457,8 @@ _PERFORM: Final = {
     HOLD: Client._hold,
     SEND: Client._send,
     ANSWER: Client._answer,
-    CLOSE: Client._close,
+    CLOSE: ending.close,
     PAUSE: Client._pause,
+    TARPIT: ending.tarpit,
     TUNNEL: Client._body,
 }

@@ -1,17 +1,18 @@
 """Who has waited too long?
 
 One sweep a second over all connections of a worker, instead of a timer for each request. The core
-knows the deadlines of heads, bodies, answers and idle clients (`Session.expire`); here are those of
-bytes written and not taken, of lingering after a refusal, and of idle origin connections. A peer
-that takes anything between two sweeps has not stalled.
+knows the deadlines of heads, bodies, answers, tunnels and idle clients (`Session.expire`); here are
+those of bytes written and not taken, of lingering after a refusal, and of idle origin connections. A
+peer that takes anything between two sweeps has not stalled.
 """
 
 from typing import TYPE_CHECKING, Final
 
 from stopgap._core import WAIT
-from stopgap.gate import health
-from stopgap.gate.client import LINGER_SECONDS, Client
-from stopgap.gate.flags import CLOGGED, CLOSING, LEAVING, LINGER, OPENED, ORIGIN_FULL
+from stopgap.gate import health, probe
+from stopgap.gate.client import Client
+from stopgap.gate.ending import LINGER_SECONDS
+from stopgap.gate.flags import CLOGGED, CLOSING, LEAVING, LINGER, ORIGIN_FULL
 
 if TYPE_CHECKING:
     from stopgap.gate.worker import Gate
@@ -31,6 +32,7 @@ def sweep(gate: "Gate", now: float) -> None:
     for pool in (*gate.pools, *gate.retired):
         for upstream in pool.sweep(now):
             upstream.drop()
+    probe.start(gate, now)
     gate.retired = [pool for pool in gate.retired if not pool.empty]
 
 
@@ -41,8 +43,6 @@ def _look(client: Client, now: float) -> None:
         return
     command, payload = client.session.expire()
     if command != WAIT:
-        if client.upstream is not None and not client.flags & OPENED:
-            client.upstream.origin.health.count(health.TIMEOUT)
         client.settle(command, payload)
     elif client.flags & (CLOGGED | CLOSING):
         _unread(client, now)
@@ -76,5 +76,4 @@ def _untaken(client: Client, now: float) -> None:
         client.backlog = backlog
         client.stalled = now
     elif now - client.stalled > upstream.pool.site.write:
-        upstream.origin.health.count(health.TIMEOUT)
         client.settle(*client.session.fail(health.TIMEOUT))

@@ -5,17 +5,19 @@ and run its vectors, write the specification, compile it. Only what came through
 over; a mistake ends it with an `InputError` that names file, rule and line, and nothing has changed.
 """
 
+import datetime
 from collections.abc import Callable
 
 import msgspec
 
-from stopgap.config import Config
+from stopgap import texts
+from stopgap.config import Config, access
 from stopgap.config import Site as SiteConfig
 from stopgap.errors import ConfigError, RuleError
 from stopgap.events.schema import Known
-from stopgap.gate import tls
-from stopgap.gate.messages import Activate, Settings, Site, Tls
-from stopgap.ruleset import lint, load, spec, vectors
+from stopgap.gate import certificates
+from stopgap.gate.messages import Activate, Probe, Settings, Site
+from stopgap.ruleset import lint, load, modes, spec
 from stopgap.ruleset.model import Ruleset
 
 MOST_ORIGINS = 256
@@ -28,8 +30,16 @@ class Handover(msgspec.Struct, frozen=True):
     config: Config
     ruleset: Ruleset
     activate: Activate
+    day: datetime.date
+    """The day (UTC) whose exceptions are in force."""
+    modes: dict[str, dict[str, str]]
+    """By site, the rules and reasons in another mode than the site's own."""
     warnings: tuple[str, ...]
     """What is not wrong but worth a line, such as an exception that has run out."""
+    texts: dict[str, bytes]
+    """What was read for it, by path; never the token."""
+    token: str = ""
+    """What the admin address asks for, "" for nothing."""
 
     @property
     def drain(self) -> float:
@@ -37,10 +47,17 @@ class Handover(msgspec.Struct, frozen=True):
         return self.activate.settings.drain
 
     def known(self) -> Known:
-        return Known(
-            titles={rule.id: rule.title for rule in self.ruleset.rules},
-            modes={site.name: site.mode for site in self.config.sites},
-        )
+        return Known(titles={rule.id: rule.title for rule in self.ruleset.rules})
+
+
+class Change(msgspec.Struct):
+    """A policy on its way to the workers; `waiting` are those that have not said yes."""
+
+    handover: Handover
+    source: str
+    """Where it comes from (`rollback.py`): `FILES`, `DAY` (the same on a new day), or the version kept."""
+    waiting: set[int]
+    deadline: float
 
 
 class Counters(msgspec.Struct, frozen=True):
@@ -51,27 +68,50 @@ class Counters(msgspec.Struct, frozen=True):
 
 
 def prepare(
-    read: Callable[[], Config], counters: Counters, advance: Callable[[], None] = lambda: None
+    read: Callable[[], Config],
+    counters: Counters,
+    today: datetime.date,
+    advance: Callable[[], None] = lambda: None,
 ) -> Handover:
     """Read, check and compile. `read` gives the configuration; `advance` is called after each vector.
 
-    Raises `InputError`.
+    `today` (UTC) decides which exceptions are in force. Raises `InputError`.
     """
-    config = read()
-    ruleset = load.load(config)
-    problems = [*lint.lint(ruleset.rules), *map(str, vectors.run(ruleset.rules, advance))]
-    if problems:
+    with texts.noted() as noted:
+        config = read()
+        ruleset = load.load(config)
+    if problems := lint.problems(ruleset.rules, advance):
         raise RuleError(*problems)
-    built = spec.build(config, ruleset, counters.registry)
-    spec.compiled(built)
+    built = spec.build(config, ruleset, counters.registry, today)
+    policy = spec.compiled(built)
+    secured = certificates.check(config, today)
     sites = [_site(site, counters.origins) for site in config.sites]
     settings = Settings(
         trusted=list(config.trusted),
-        tls=_tls(config),
+        proxy_protocol=list(config.proxy_protocol),
+        tls=secured.listening,
+        workers=config.workers,
         drain=max(site.deadlines["drain"] for site in config.sites),
     )
     activate = Activate(version=built.version, spec=built.json, sites=sites, settings=settings)
-    return Handover(config=config, ruleset=ruleset, activate=activate, warnings=built.warnings)
+    return Handover(
+        config=config,
+        ruleset=ruleset,
+        activate=activate,
+        day=today,
+        modes=modes.differing(config, policy),
+        warnings=(*built.warnings, *secured.warnings),
+        texts=noted,
+        token=access.of(config),
+    )
+
+
+def renewed(handover: Handover, counters: Counters, today: datetime.date) -> Handover:
+    """The same on another day: exceptions whose last day is over are out of it. No file is read."""
+    built = spec.build(handover.config, handover.ruleset, counters.registry, today)
+    spec.compiled(built)
+    activate = msgspec.structs.replace(handover.activate, version=built.version, spec=built.json)
+    return msgspec.structs.replace(handover, activate=activate, day=today, warnings=built.warnings)
 
 
 def unchangeable(old: Config, new: Config) -> list[str]:
@@ -81,32 +121,38 @@ def unchangeable(old: Config, new: Config) -> list[str]:
         "admin": (str(old.admin), str(new.admin)),
         "workers": (str(old.workers), str(new.workers)),
         "log": (old.log, new.log),
+        "user": (_user(old), _user(new)),
+        "state": (old.state or "none", new.state or "none"),
         "tls": ("on" if old.tls else "off", "on" if new.tls else "off"),
+        "tls.redirect": (_redirected(old), _redirected(new)),
     }
     return [
-        f"{new.where(key)}: {key}: was {before}, is now {after}: needs a restart"
+        f"{new.where(*key.split('.'))}: {key}: was {before}, is now {after}: needs a restart"
         for key, (before, after) in pairs.items()
         if before != after
     ]
+
+
+def _user(config: Config) -> str:
+    who = config.identity
+    return f"{who.user}:{who.group}" if who else "none"
 
 
 def _listed(config: Config) -> str:
     return ", ".join(map(str, config.listen))
 
 
-def _tls(config: Config) -> Tls | None:
-    if config.tls is None:
-        return None
-    paths = Tls(certificate=config.tls.cert, key=config.tls.key)
-    try:
-        tls.context(paths)
-    except tls.TlsError as error:
-        raise ConfigError(f"{config.where('tls')}: tls: {error}") from None
-    return paths
+def _redirected(config: Config) -> str:
+    addresses = ", ".join(map(str, config.tls.redirect)) if config.tls else ""
+    return (
+        f"{addresses} to port {config.tls.redirect_port or 'of listen'}"
+        if config.tls and addresses
+        else "none"
+    )
 
 
 def _site(site: SiteConfig, indexes: dict[str, int]) -> Site:
-    origins = tuple(f"http://{address}" for address in site.origins)
+    origins = tuple(address.url for address in site.origins)
     for url in origins:
         indexes.setdefault(url, len(indexes))
     if len(indexes) > MOST_ORIGINS:
@@ -119,4 +165,26 @@ def _site(site: SiteConfig, indexes: dict[str, int]) -> Site:
         counters=tuple(indexes[url] for url in origins),
         connect=site.deadlines["connect"],
         write=site.deadlines["write"],
+        connections=site.connections,
+        failures=site.health.failures,
+        slow_start=site.health.slow_start,
+        probe=_probe(site),
+        tls=certificates.origins(site),
+        sticky=site.sticky is not None and len(origins) > 1,
+    )
+
+
+def _probe(site: SiteConfig) -> Probe | None:
+    """What its origins are asked, in the name of the site's first plain host."""
+    known = site.health
+    if not known.path:
+        return None
+    return Probe(
+        path=known.path,
+        host=next((host for host in site.hosts if not host.startswith("*")), ""),
+        interval=known.interval,
+        timeout=known.timeout,
+        rise=known.rise,
+        fall=known.fall,
+        status=known.status,
     )

@@ -44,7 +44,7 @@ LEAVING = "leaving"
 ENDED = "ended"
 
 STDERR = 2
-COMMAND = (sys.executable, "-P", "-m", "stopgap.gate.worker")
+COMMAND = (sys.executable, "-P", "-B", "-m", "stopgap.gate.worker")
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 15.0
 """Seconds before a dead worker is started again: doubled each time, back to the first after `STEADY`."""
@@ -56,9 +56,10 @@ PING = 1.0
 STALL = 2.0
 """When the supervisor itself stood still for longer, its workers are not blamed for that time."""
 CHUNK = 1 << 18
-ALLOCATOR = "glibc.malloc.tcache_max=4096"
-"""A worker allocates and frees a few buffers of a head or a small page for each request; glibc's quick
-lists end at 1 KiB unless told otherwise (GLIBC_TUNABLES; the operator's own value wins)."""
+ALLOCATOR = "glibc.malloc.tcache_max=4096:glibc.malloc.arena_max=1"
+"""How a worker's memory is kept (GLIBC_TUNABLES; the operator's own value wins). It allocates and frees a
+few buffers of a head or a small page for each request; glibc's quick lists end at 1 KiB unless told more. The
+threads that compile a policy or write to the spool would each keep an arena with what a policy leaves."""
 
 
 class Keeper:
@@ -106,7 +107,11 @@ class Keeper:
 
     def start(self, now: float) -> None:
         """Start a process."""
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._later(now, f"could not be started: {error.strerror}")
+            return
         start = Start(index=self.index, control=theirs.fileno(), board=self._board, listen=self._listen)
         try:
             self._process = subprocess.Popen(  # noqa: S603 (our own module)

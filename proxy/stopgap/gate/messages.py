@@ -25,6 +25,8 @@ class Listener(msgspec.Struct, frozen=True):
 
     fd: int
     tls: bool = False
+    redirect: int = 0
+    """The port with TLS that its clients are sent to; 0: their requests go to an origin."""
 
 
 class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,8 +37,35 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     control: int
     """File descriptor of the worker's end of the control socket."""
     board: int
-    """File descriptor of the memfd that holds the board (all slots)."""
+    """File descriptor of the memfd that holds the board (all slots) and, behind it, the table of rates."""
     listen: list[Listener]
+
+
+class OriginTls(msgspec.Struct, frozen=True):
+    """As `stopgap.config.OriginTls`."""
+
+    verify: bool = True
+    ca: str = ""
+    fingerprints: tuple[str, ...] = ()
+    name: str = ""
+    cert: str = ""
+    key: str = ""
+    minimum: str = "1.2"
+    files: str = ""
+    """Hash of the files named: when they have changed, the site's connections are made anew."""
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What origins are asked now and then (`stopgap.config.Health`)."""
+
+    path: str
+    host: str
+    """The Host that is asked for; "" for the origin's own."""
+    interval: float
+    timeout: float
+    rise: int
+    fall: int
+    status: tuple[tuple[int, int], ...]
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -44,7 +73,7 @@ class Site(msgspec.Struct, frozen=True):
 
     name: str
     origins: tuple[str, ...]
-    """`http://host:port`, at least one."""
+    """`http://host:port` or `https://host:port`, at least one."""
     counters: tuple[int, ...]
     """Index of each origin on the board (`origin_*`), given by the supervisor; same order as `origins`."""
     connect: float = 5.0
@@ -52,18 +81,41 @@ class Site(msgspec.Struct, frozen=True):
     write: float = 60.0
     """Seconds that a peer may leave written bytes unread."""
     connections: int = 512
-    """Most connections to one origin from one worker, those of NTLM logins not counted."""
+    """Most connections to one origin, those of NTLM logins not counted; from all workers in a message, and
+    from one in its pool (`share`)."""
+    failures: int = 0
+    """So many failures in a row and an origin is out; 0: never."""
+    slow_start: float = 10.0
+    """Seconds until an origin that came back has its usual share again."""
+    probe: Probe | None = None
     waiting: int = 1024
     """Most requests of this site that wait for a connection; the next one gets origin-busy."""
     idle: float = 50.0
     """Seconds that an unused connection to an origin is kept."""
+    tls: OriginTls | None = None
+    """How its https origins are spoken to; None where there are none."""
+    sticky: bool = False
+    """Whether a client's cookie says which origin its requests belong to."""
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """Paths of a certificate chain and its key (PEM), and the names it is good for, in lower case."""
+
+    cert: str
+    key: str
+    names: tuple[str, ...] = ()
 
 
 class Tls(msgspec.Struct, frozen=True):
-    """Paths of the PEM files of all TLS listeners."""
+    """What all TLS listeners offer."""
 
-    certificate: str
-    key: str
+    certificates: tuple[Certificate, ...]
+    """The first is for clients that name none of the names."""
+    minimum: str = "1.2"
+    client_ca: str = ""
+    """Path of the CAs of client certificates; "": none is asked for."""
+    require: bool = False
+    """Without a certificate there is no connection."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -71,7 +123,11 @@ class Settings(msgspec.Struct, frozen=True):
 
     trusted: list[str] = []
     """Networks (CIDR) of peers that may set X-Forwarded-For."""
+    proxy_protocol: list[str] = []
+    """Networks (CIDR) of peers that begin with a PROXY header."""
     tls: Tls | None = None
+    workers: int = 1
+    """How many share the connections to an origin."""
     drain: float = 30.0
     """Seconds to finish what runs when the supervisor is gone and can say nothing."""
     spool: str | None = None
@@ -142,9 +198,9 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 
 # id, count, first ms, last ms, site, action, tier, reason, status, rule, reading, offset,
-# method, target, target length, host, user agent, client
+# method, target, target length, host, user agent, client, mode
 EventLine = tuple[
-    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str
+    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str, str
 ]
 
 
@@ -160,6 +216,11 @@ class Drained(msgspec.Struct, frozen=True, tag="drained"):
 
 Command = Activate | Drain | Ping
 Report = Ready | Activated | Failed | Pong | Events | Drained
+
+
+def share(total: int, workers: int, index: int) -> int:
+    """What one worker has of a number that all have together."""
+    return total // workers + (index < total % workers)
 
 
 def frame(message: Command | Report) -> bytes:
@@ -194,7 +255,10 @@ class Frames(Generic[T]):
                 raise msgspec.DecodeError(f"a control frame of {length} bytes, more than {MAX_FRAME}")
             if len(buffer) < 4 + length:
                 break
-            messages.append(self._decoder.decode(bytes(buffer[4 : 4 + length])))
+            try:
+                messages.append(self._decoder.decode(bytes(buffer[4 : 4 + length])))
+            except UnicodeDecodeError as error:
+                raise msgspec.DecodeError(f"a control frame is not UTF-8: {error}") from None
             del buffer[: 4 + length]
         return messages
 

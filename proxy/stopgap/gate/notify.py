@@ -10,16 +10,20 @@ import socket
 import time
 
 
-def notify(*lines: str) -> None:
-    """Send state lines such as `READY=1`; nothing happens without `NOTIFY_SOCKET`."""
+def notify(*lines: str, patience: float = 0.0) -> None:
+    """Send state lines such as `READY=1`; nothing happens without `NOTIFY_SOCKET`.
+
+    When systemd is behind they are lost, unless there are so many seconds of patience.
+    """
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path.startswith(("/", "@")):
         return
     target = "\0" + path[1:] if path.startswith("@") else path
     with (
         contextlib.suppress(OSError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
     ):
+        sock.settimeout(patience)
         sock.sendto("\n".join(lines).encode(), target)
 
 

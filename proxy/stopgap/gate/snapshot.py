@@ -1,17 +1,28 @@
 """How does the gate stand at this moment? The supervisor's state as the frozen `Status` that others read."""
 
+import datetime
+import os
+import time
 from typing import TYPE_CHECKING
 
 from stopgap import __version__
 from stopgap.admin import status as told
-from stopgap.config import Site
+from stopgap.admin.metrics import Board
+from stopgap.config import Site, SiteException
 from stopgap.events.schema import stamp
 from stopgap.gate import keeper
+from stopgap.gate.handover import Handover
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import OriginState
+from stopgap.ruleset.exceptions import expired
+from stopgap.ruleset.spec import Registry
 
 if TYPE_CHECKING:
     from stopgap.gate.supervisor import Supervisor
+
+
+NEW = told.Origin(url="", up=True)
+"""What is thought of an origin that nobody has tried yet."""
 
 
 def snapshot(supervisor: "Supervisor") -> told.Status:
@@ -19,6 +30,7 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
     handover, workers = supervisor.handover, supervisor.keepers
     serving = [worker for worker in workers if worker.state == keeper.SERVING]
     ready = supervisor.state == "ready" and bool(serving)
+    registry, board = supervisor.counters.registry, supervisor.board
     return told.Status(
         version=__version__,
         started=stamp(supervisor.started),
@@ -28,10 +40,16 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
         ready=ready,
         ruleset="" if supervisor.state == "starting" else handover.activate.version,
         listen=supervisor.listen,
+        redirect=supervisor.redirect,
         admin=supervisor.admin,
         tls=handover.config.tls is not None,
         sites=tuple(
-            _site(site, len(handover.ruleset.sites.get(site.name, ())), workers)
+            _site(
+                site,
+                handover,
+                tuple(excepted(one, registry, board, handover.day) for one in site.exceptions),
+                workers,
+            )
             for site in handover.config.sites
         ),
         workers=tuple(map(_worker, workers)),
@@ -39,7 +57,26 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
         reloads=supervisor.reloads,
         events_written=supervisor.writer.written,
         events_dropped=supervisor.writer.dropped,
+        rolled_back=supervisor.rolled_back,
+        pid=os.getpid(),
     )
+
+
+def reloaded(error: str) -> told.Reload:
+    """A reload that is over at this moment; `error` says why it was refused."""
+    now = time.time()
+    return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)
+
+
+def turned(before: told.Status, now: told.Status) -> list[str]:
+    """Which origins have gone down or come back in between; one line each."""
+    known = {(site.name, origin.url): origin for site in before.sites for origin in site.origins}
+    return [
+        f"site {site.name}: origin {origin.url} is {'up again' if origin.up else f'down: {origin.error}'}"
+        for site in now.sites
+        for origin in site.origins
+        if origin.up != known.get((site.name, origin.url), NEW).up
+    ]
 
 
 def _worker(worker: Keeper) -> told.Worker:
@@ -55,8 +92,10 @@ def _worker(worker: Keeper) -> told.Worker:
     )
 
 
-def _site(site: Site, rules: int, workers: list[Keeper]) -> told.Site:
-    seen: dict[str, list[OriginState]] = {f"http://{address}": [] for address in site.origins}
+def _site(
+    site: Site, handover: Handover, exceptions: tuple[told.Excepted, ...], workers: list[Keeper]
+) -> told.Site:
+    seen: dict[str, list[OriginState]] = {address.url: [] for address in site.origins}
     for worker in workers:
         for state in worker.pong.origins:
             if state.site == site.name and state.url in seen:
@@ -67,10 +106,34 @@ def _site(site: Site, rules: int, workers: list[Keeper]) -> told.Site:
         server=site.server,
         codepages=site.codepages,
         mode=site.mode,
+        canary=site.canary,
+        modes=handover.modes[site.name],
+        on_error=site.on_error,
         body=site.body,
-        rules=rules,
-        exceptions=len(site.exceptions),
+        rules=len(handover.ruleset.sites[site.name]),
+        exceptions=exceptions,
         origins=tuple(origin(url, states) for url, states in seen.items()),
+    )
+
+
+def excepted(
+    exception: SiteException, registry: Registry, board: Board, today: datetime.date
+) -> told.Excepted:
+    """One exception with the hits of all workers; those of before its last change count for the same id."""
+    place = registry.exceptions.get(exception.id)
+    hits = 0 if place is None else board.total("exceptions", place)
+    return told.Excepted(
+        id=exception.id,
+        rule=exception.rule,
+        path=exception.path,
+        clients=exception.clients,
+        fields=exception.fields,
+        reason=exception.reason,
+        owner=exception.owner,
+        until=str(exception.until or ""),
+        state="expired" if expired(exception, today) else "in-force" if hits else "unused",
+        hits=hits,
+        preset=exception.preset,
     )
 
 

@@ -4,7 +4,9 @@ Every worker has its own socket for every address (`SO_REUSEPORT`), and the supe
 all: when a worker dies, connections wait in its queue until the next one takes over. Because two
 programs of one user may share a port that way unnoticed, each address is first bound once without
 `SO_REUSEPORT`; that fails when anybody else listens. Sockets of systemd (`LISTEN_FDS`) are used instead
-of opening an address that they cover, and are then shared by all workers.
+of opening an address that they cover, and so are those that another supervisor hands over (`succession.py`).
+If there are more of them than workers, a worker has several: in the queue of each somebody may wait. If there
+are fewer, as with the one of systemd, workers share: to open more may need rights that are given up by then.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stopgap.config import Address
@@ -35,34 +37,55 @@ class StartError(Exception):
     """The gate cannot start; the text is one line that names what cannot be had and says why."""
 
 
-def listeners(addresses: Sequence[Address], workers: int) -> list[list[socket.socket]]:
+Handed = Mapping[str, Sequence[socket.socket]]
+"""Sockets by the address for which they were opened."""
+
+
+def listeners(
+    addresses: Sequence[Address], workers: int, handed: Handed | None = None
+) -> list[list[socket.socket]]:
     """For each worker its sockets, in the order of `addresses`; inheritable, non-blocking, listening.
 
-    Port 0 takes a free port, the same for all workers. Raises `StartError`.
+    Port 0 takes a free port, the same for all workers. Of the sockets `handed` over copies are used.
+    Raises `StartError`.
     """
     rows: list[list[socket.socket]] = [[] for _ in range(workers)]
     with contextlib.ExitStack() as undo:
-        given = [undo.enter_context(sock) for sock in _inherited()]
+        given = {str(bound(sock)): [undo.enter_context(sock)] for sock in _inherited()}
         opened = undo.enter_context(contextlib.ExitStack())
         for address in addresses:
             if address.path:
                 raise StartError(
                     f"cannot listen on {address}: clients come over TCP; only admin may be a Unix socket"
                 )
-            shared = next((sock for sock in given if bound(sock) == address), None)
-            chosen = address if shared else _probe(address)
-            for row in rows:
-                sock = shared.dup() if shared else _listen(chosen, reuse_port=True)
-                opened.enter_context(sock)
-                sock.setblocking(False)
-                sock.set_inheritable(True)
-                row.append(sock)
+            known = _known(address, {**given, **(handed or {})})
+            chosen = address if known else _probe(address)
+            for index, row in enumerate(rows):
+                mine = known[index::workers] or known[index % len(known) :][:1] if known else ()
+                for sock in [sock.dup() for sock in mine] or [_listen(chosen, reuse_port=True)]:
+                    opened.enter_context(sock)
+                    sock.setblocking(False)
+                    sock.set_inheritable(True)
+                    row.append(sock)
         opened.pop_all()
     return rows
 
 
-def listener(address: Address) -> socket.socket:
+def by_address(
+    addresses: Sequence[Address], rows: Sequence[Sequence[socket.socket]]
+) -> dict[str, list[socket.socket]]:
+    """What `listeners` gave, by the address for which it was opened."""
+    places = dict.fromkeys(bound(sock) for sock in rows[0])
+    return {
+        str(address): [sock for row in rows for sock in row if bound(sock) == place]
+        for address, place in zip(addresses, places, strict=True)
+    }
+
+
+def listener(address: Address, handed: Mapping[str, socket.socket] | None = None) -> socket.socket:
     """One listening socket of the supervisor's own (the admin address). Raises `StartError`."""
+    if handed and str(address) in handed:
+        return handed[str(address)].dup()
     if not address.path:
         return _listen(address, reuse_port=False)
     _remove_stale(address)
@@ -71,6 +94,17 @@ def listener(address: Address) -> socket.socket:
         return _listen(address, reuse_port=False)
     finally:
         os.umask(mask)
+
+
+def adopted(fd: int) -> socket.socket:
+    """A listening socket that was inherited.
+
+    It never blocks, and neither do its copies. All processes that hold it share that flag, and Python's `dup`
+    sets it anew: for a moment the `accept` of a worker that serves would wait, and with it all its clients.
+    """
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    return sock
 
 
 def connect(address: Address, seconds: float) -> socket.socket:
@@ -91,6 +125,12 @@ def bound(sock: socket.socket) -> Address:
     """The address that a socket got (the port, where 0 was asked for)."""
     name = sock.getsockname()
     return Address("", 0, str(name)) if sock.family == socket.AF_UNIX else Address(name[0], name[1])
+
+
+def _known(address: Address, handed: Handed) -> Sequence[socket.socket]:
+    """The sockets that were opened for this address, or are bound to it."""
+    name = str(address)
+    return next((socks for asked, socks in handed.items() if name in (asked, str(bound(socks[0])))), ())
 
 
 def _probe(address: Address) -> Address:
@@ -165,4 +205,4 @@ def _inherited() -> list[socket.socket]:
         return []
     for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
         os.environ.pop(name, None)
-    return [socket.socket(fileno=FIRST_INHERITED + n) for n in range(int(count))]
+    return [adopted(FIRST_INHERITED + n) for n in range(int(count))]

@@ -8,42 +8,46 @@ HUP  reload: load, run all vectors, compile; only then tell the workers; else ke
 TERM drain: no new connections, finish what runs up to `drain` seconds, end; QUIT is the same
 INT  end at once; so does a second TERM
 USR1 open the event file anew
+USR2 upgrade: start the program as it is on disk now; once it serves, hand over to it, drain
 ==== =====================================================================================
 
-A reload is over when every worker said that it uses the new policy. If one cannot, or dies, those that
-already changed go back, so that all workers always judge alike.
+A rollback goes the same way, with the texts that were kept of an older ruleset. A reload is over when every
+worker said that it uses the new policy. If one cannot, or dies, those that already changed go back, so that
+all workers always judge alike.
 """
 
 import concurrent.futures
 import contextlib
+import datetime
 import mmap
 import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 
-import msgspec
-
-from stopgap import _core
+from stopgap import _core, texts
 from stopgap.admin import status as told
 from stopgap.admin.metrics import Board, Metrics
 from stopgap.admin.server import AdminServer
 from stopgap.config import Config
 from stopgap.errors import InputError
-from stopgap.events.schema import Event, stamp
+from stopgap.events.schema import Event
 from stopgap.events.writer import Writer
-from stopgap.gate import keeper, notify, sockets
+from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
-from stopgap.gate.handover import Counters, Handover, prepare, unchangeable
+from stopgap.gate.handover import Change, Counters, Handover, prepare, renewed, unchangeable
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
-from stopgap.gate.snapshot import snapshot
+from stopgap.gate.rollback import DAY, FILES, Versions
+from stopgap.gate.snapshot import reloaded, snapshot, turned
 from stopgap.gate.sockets import StartError
+from stopgap.gate.succession import NOBODY, Predecessor, Succession
+from stopgap.ruleset.history import Kept
 from stopgap.ruleset.model import Ruleset
 from stopgap.ruleset.spec import Registry
+from stopgap.say import say
 
 TICK = 0.25
 RELOAD_SECONDS = 60.0
@@ -56,38 +60,47 @@ INTERRUPTED = 130
 """Exit code when INT came before anything was served."""
 
 
-class Change(msgspec.Struct):
-    """A reload on its way to the workers; `waiting` are those that have not said yes."""
-
-    handover: Handover
-    waiting: set[int]
-    deadline: float
-
-
 class Supervisor:
     """The gate as one process: workers, sockets, board, events and the admin server."""
 
-    def __init__(self, read: Callable[[], Config], command: Sequence[str] = keeper.COMMAND) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Config],
+        command: Sequence[str] = keeper.COMMAND,
+        clock: Callable[[], float] = time.time,
+        before: Predecessor = NOBODY,
+    ) -> None:
         """Load, check and open everything; nothing is served yet.
 
-        `read` gives the configuration, now and at every reload; `command` starts a worker. Raises
-        `InputError` when the configuration is wrong and `StartError` when a port cannot be had.
+        `read` gives the configuration, now and at every reload; `command` starts a worker; `clock` is asked
+        for the day; `before` is the supervisor whose place this one takes.
+        Raises `InputError` when the configuration is wrong and `StartError` when a port cannot
+        be had.
         """
         self._read = read
-        self._counters = Counters(registry=Registry(), origins={})
+        self._clock = clock
+        self.counters = Counters(registry=Registry(), origins={})
         self._beat, self._beaten = notify.watchdog_seconds(), 0.0
-        self.handover = prepare(read, self._counters, self._pulse)
+        self._renew_at = 0.0
         self.state = "starting"
-        self.reload = _reloaded("")
+        self.reload = reloaded("")
         self.reloads = 0
         self.started = self.loaded = time.time()
-        config = self.handover.config
+        config = read()
+        privilege.join(config.identity)
         with contextlib.ExitStack() as opened:
-            self._rows = sockets.listeners(config.listen, config.workers)
+            self._rows = sockets.listeners(config.addresses, config.workers, before.listen)
             for row in self._rows:
                 for sock in row:
                     opened.enter_context(sock)
-            door = opened.enter_context(sockets.listener(config.admin)) if config.admin else None
+            door = sockets.listener(config.admin, before.admin) if config.admin else None
+            self._door = opened.enter_context(door) if door else None
+            rights = privilege.leave(config.identity)
+            try:
+                self.handover = prepare(read, self.counters, self._today(), self._pulse)
+            except InputError as error:
+                raise InputError(*error.problems, *privilege.hint(config.identity)) from None
+            self._versions = Versions(self.handover, say)
             try:
                 self.writer = Writer(config.log, self.handover.known())
             except OSError as error:
@@ -97,16 +110,20 @@ class Supervisor:
             memory = os.memfd_create("stopgap-board")
             opened.callback(os.close, memory)
             self._opened = opened.pop_all()
-        os.ftruncate(memory, config.workers * _core.BOARD_WORDS * 8)
-        self.board = Board(memoryview(mmap.mmap(memory, 0)).cast("Q"), config.workers)
-        self.listen = tuple(str(sockets.bound(sock)) for sock in self._rows[0])
+        os.ftruncate(memory, (config.workers * _core.BOARD_WORDS + _core.RATE_WORDS) * 8)
+        words = memoryview(mmap.mmap(memory, 0)).cast("Q")
+        words[1 - _core.RATE_WORDS] = int.from_bytes(os.urandom(8), "big")
+        self.board = Board(words, config.workers)
+        places = tuple(dict.fromkeys(str(sockets.bound(sock)) for sock in self._rows[0]))
+        self.listen, self.redirect = places[: len(config.listen)], places[len(config.listen) :]
         self.admin = str(sockets.bound(door)) if door else ""
         self.keepers = [
             Keeper(index, _listeners(row, config), memory, self._selector, self._took, command)
             for index, row in enumerate(self._rows)
         ]
-        metrics = Metrics(self.board, self._counters, lambda: self.status)
-        self._server = AdminServer(door, self, metrics) if door else None
+        metrics = Metrics(self.board, self.counters, lambda: self.status)
+        self._server = AdminServer(door, self, metrics, self.handover.token) if door else None
+        self._succession = Succession(before, say)
         self._asked: list[concurrent.futures.Future[told.Answer]] = []
         self._answering: list[concurrent.futures.Future[told.Answer]] = []
         self._change: Change | None = None
@@ -114,6 +131,7 @@ class Supervisor:
         self._deadline = 0.0
         self._end: int | None = None
         self._interrupted = False
+        self._rights = rights
         self._failure = ""
         self.status: told.Status = snapshot(self)
 
@@ -122,12 +140,25 @@ class Supervisor:
         """The rules in use."""
         return self.handover.ruleset
 
+    @property
+    def rolled_back(self) -> str:
+        """The version that the files gave last, while an older one is in use."""
+        return self._versions.rolled_back
+
     def recent(self) -> list[Event]:
         """The last events, oldest first."""
         return self.writer.recent()
 
+    def event(self, number: int) -> Event | None:
+        """One of the last events, by its id."""
+        return self.writer.find(number)
+
+    def rulesets(self) -> list[Kept]:
+        """The rulesets that are kept, oldest first."""
+        return self._versions.all()
+
     def ask(self, verb: str) -> told.Answer:
-        """`reload` or `drain`, from another thread; waits for the answer."""
+        """`reload`, `drain`, `upgrade` or `rollback [VERSION]`, from another thread; waits for the answer."""
         return self._bell.ask(verb)
 
     def run(self, ready: Callable[[], None]) -> int:
@@ -139,8 +170,7 @@ class Supervisor:
         self._bell.listen()
         self._selector.register(self._bell, selectors.EVENT_READ, self._hear)
         self.writer.start()
-        if self._server is not None:
-            self._server.start()
+        self._succession.enter(self._selector, self._server.start if self._server else None)
         told_ready = False
         try:
             while self._end is None:
@@ -148,6 +178,8 @@ class Supervisor:
                 if self.state == "ready" and not told_ready:
                     told_ready = True
                     ready()
+                    if self._rights:
+                        say(f"warning: {self._rights}")
                 for key, mask in self._selector.select(TICK):
                     key.data(mask)
         finally:
@@ -166,6 +198,7 @@ class Supervisor:
             signal.SIGQUIT: self._stop,
             signal.SIGINT: self._stop_now,
             signal.SIGUSR1: self.writer.reopen,
+            signal.SIGUSR2: self._upgrade,
         }
         for number in self._bell.signals():
             if number in actions:
@@ -176,6 +209,10 @@ class Supervisor:
             elif verb == "drain":
                 future.set_result(told.Answer(True, f"draining for up to {self.handover.drain:g} s"))
                 self._stop()
+            elif verb == "upgrade":
+                self._upgrade(future)
+            elif verb.startswith("rollback"):
+                self._roll_back(verb.removeprefix("rollback").strip(), future)
             else:
                 self._asked.append(future)
                 self._begin_reload()
@@ -205,7 +242,7 @@ class Supervisor:
         elif self._change is not None:
             self._abandon(f"worker {worker.index} cannot use the new policy: {error}")
         else:
-            _say(f"worker {worker.index} cannot use the policy and is started anew: {error}")
+            say(f"worker {worker.index} cannot use the policy and is started anew: {error}")
             worker.kill()
 
     # What time brings
@@ -221,9 +258,15 @@ class Supervisor:
         states = {worker.state for worker in self.keepers}
         if self.state == "starting" and states == {keeper.SERVING}:
             self.state = "ready"
+            self._succession.serving()
             notify.notify("READY=1", f"STATUS=serving on {', '.join(self.listen)}")
+            self._versions.taken(self.handover, FILES)
             if self._again:
                 self._begin_reload()
+        if self.state == "ready" and self._change is None and now >= self._renew_at:
+            self._renew(now)
+        if self._succession.tick(now):
+            self._retire()
         if self.state == "draining":
             if states == {keeper.ENDED}:
                 self._end = INTERRUPTED if self._interrupted else 0
@@ -231,7 +274,13 @@ class Supervisor:
                 for worker in self.keepers:
                     worker.kill()
         self._pulse()
-        self.status = snapshot(self)
+        self._look()
+
+    def _look(self) -> None:
+        """See how things are, and say which origins have gone down or come back."""
+        before, self.status = self.status, snapshot(self)
+        for line in turned(before, self.status):
+            say(line)
 
     def _pulse(self) -> None:
         """Tell systemd's watchdog that this process lives."""
@@ -243,7 +292,7 @@ class Supervisor:
         self.board.settle(worker.index)
         if self.state == "draining":
             return
-        _say(f"worker {worker.index} ended ({worker.exit}); the next one starts in {worker.delay:.1f} s")
+        say(f"worker {worker.index} ended ({worker.exit}); the next one starts in {worker.delay:.1f} s")
         if self.state == "starting" and worker.restarts >= TRIES:
             self._fail(f"worker {worker.index} ended {TRIES} times while starting ({worker.exit})")
         if self._change is not None and worker.index in self._change.waiting:
@@ -259,17 +308,70 @@ class Supervisor:
         if self._again:
             return
         self._answering, self._asked = self._asked, []
+        if self._succession.pending:
+            self._reloaded("an upgrade is under way; ask again")
+            return
         notify.reloading()
         try:
-            fresh = prepare(self._read, self._counters, self._pulse)
+            fresh = prepare(self._read, self.counters, self._today(), self._pulse)
             fixed = unchangeable(self.handover.config, fresh.config)
             if fixed:
                 raise InputError(*fixed)
         except InputError as error:
             self._reloaded(str(error))
             return
+        self._hand_over(fresh, FILES)
+
+    def _roll_back(self, name: str, future: "concurrent.futures.Future[told.Answer]") -> None:
+        """Load what was kept of another version, with its vectors, and send it to the workers."""
+        if why := self._occupied():
+            future.set_result(told.Answer(False, why))
+            return
+        try:
+            older = self._versions.older(name)
+            with texts.replaced(older.files(), alone=True):
+                fresh = prepare(self._read, self.counters, self._today(), self._pulse)
+            if fixed := unchangeable(self.handover.config, fresh.config):
+                raise InputError(*fixed)
+        except InputError as error:
+            future.set_result(told.Answer(False, f"not rolled back, nothing has changed: {error}"))
+            return
+        self._answering.append(future)
+        notify.reloading()
+        self._hand_over(fresh, older.version)
+
+    def _occupied(self) -> str:
+        """Why nothing can be changed just now, or ""."""
+        if self.state == "draining":
+            return "the gate ends"
+        if self._succession.pending:
+            return "an upgrade is under way; ask again"
+        if self.state != "ready" or self._change is not None:
+            return "a policy is on its way to the workers; ask again"
+        return ""
+
+    def _renew(self, now: float) -> None:
+        """On a new day exceptions may have run out: their rules count again, whatever the files say."""
+        today = self._today()
+        if today == self.handover.day:
+            return
+        self._renew_at = now + RELOAD_SECONDS
+        fresh = renewed(self.handover, self.counters, today)
+        if fresh.activate.version == self.handover.activate.version:
+            self.handover = fresh
+        else:
+            notify.reloading()
+            self._hand_over(fresh, DAY)
+
+    def _today(self) -> datetime.date:
+        """The day in UTC."""
+        return datetime.datetime.fromtimestamp(self._clock(), datetime.UTC).date()
+
+    def _hand_over(self, fresh: Handover, source: str) -> None:
+        """Send it to all workers that live."""
         living = self._living()
-        self._change = Change(fresh, {worker.index for worker in living}, time.monotonic() + RELOAD_SECONDS)
+        waiting = {worker.index for worker in living}
+        self._change = Change(fresh, source, waiting, time.monotonic() + RELOAD_SECONDS)
         for worker in living:
             worker.send(fresh.activate)
         self._finish_reload()
@@ -277,8 +379,11 @@ class Supervisor:
     def _finish_reload(self) -> None:
         """All workers use it: it is what is in use."""
         if self._change is not None and not self._change.waiting:
-            self.handover, self._change = self._change.handover, None
+            self.handover, source, self._change = self._change.handover, self._change.source, None
+            self._versions.taken(self.handover, source)
             self.writer.known = self.handover.known()
+            if self._server is not None:
+                self._server.token = self.handover.token
             self.loaded = time.time()
             _warn(self.handover)
             self._reloaded("")
@@ -296,18 +401,37 @@ class Supervisor:
 
     def _reloaded(self, error: str) -> None:
         """A reload is over: tell it to whoever asked, and to the log."""
-        self.reload = _reloaded(error)
+        self.reload = reloaded(error)
         self.reloads += 1
-        self.status = snapshot(self)
+        self._look()
         rules = len(self.ruleset.rules)
-        text = error or f"reloaded: ruleset {self.handover.activate.version}, {rules} rules"
-        _say(f"reload refused, nothing has changed: {error}" if error else text)
+        how = f"rolled back from {self.rolled_back}" if self.rolled_back else "reloaded"
+        text = error or f"{how}: ruleset {self.handover.activate.version}, {rules} rules"
+        say(f"reload refused, nothing has changed: {error}" if error else text)
         notify.notify("READY=1", f"STATUS={text.splitlines()[0]}")
         for future in self._answering:
             future.set_result(told.Answer(not error, text))
         self._answering = []
         if self._again:
             self._begin_reload()
+
+    # Succession
+
+    def _upgrade(self, future: "concurrent.futures.Future[told.Answer] | None" = None) -> None:
+        """Start a supervisor that takes this one's place, if it can."""
+        if why := self._occupied():
+            self._succession.refuse(why, future)
+            return
+        config, admin = self.handover.config, [self._door] if self._door else []
+        listen = sockets.by_address(config.addresses, self._rows)
+        self._succession.begin(listen, {str(config.admin): sock for sock in admin}, future)
+
+    def _retire(self) -> None:
+        """The new supervisor serves: the sockets are its own, and the admin address too."""
+        if self._server is not None:
+            self._server.close()
+        self._succession.hand_over(self.handover.drain)
+        self._leave(self.handover.drain)
 
     # The end
 
@@ -316,7 +440,7 @@ class Supervisor:
         if self.state == "draining":
             self._leave(0.0)
         else:
-            _say(f"draining for up to {self.handover.drain:g} s; a second TERM or INT ends at once")
+            say(f"draining for up to {self.handover.drain:g} s; a second TERM or INT ends at once")
             self._leave(self.handover.drain)
 
     def _stop_now(self) -> None:
@@ -328,17 +452,18 @@ class Supervisor:
         self.state = "draining"
         self._change = None
         self._deadline = time.monotonic() + seconds + GRACE
+        self._succession.abandon()
         notify.notify("STOPPING=1")
-        for worker in self.keepers:
-            worker.drain(seconds)
         for row in self._rows:
             for sock in row:
                 sock.close()
+        for worker in self.keepers:
+            worker.drain(seconds)
 
     def _fail(self, why: str) -> None:
-        """Nothing was ever served: give up."""
+        """Nothing was ever served, but by some worker of a successor: give up."""
         self._failure = why
-        self._leave(0.0)
+        self._leave(self.handover.drain if self._succession.replaces else 0.0)
 
     def _close(self) -> None:
         for worker in self.keepers:
@@ -352,18 +477,17 @@ class Supervisor:
 
 
 def _listeners(row: Sequence[socket.socket], config: Config) -> list[Listener]:
-    return [Listener(fd=sock.fileno(), tls=config.tls is not None) for sock in row]
-
-
-def _reloaded(error: str) -> told.Reload:
-    now = time.time()
-    return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)
+    """The sockets of one worker: those of `listen`, then those that only send their clients there."""
+    plain = list(dict.fromkeys(map(sockets.bound, row)))[len(config.listen) :]
+    port = (config.tls.redirect_port if config.tls else 0) or sockets.bound(row[0]).port
+    return [
+        Listener(fd=sock.fileno(), redirect=port)
+        if sockets.bound(sock) in plain
+        else Listener(fd=sock.fileno(), tls=config.tls is not None)
+        for sock in row
+    ]
 
 
 def _warn(handover: Handover) -> None:
     for warning in handover.warnings:
-        _say(f"warning: {warning}")
-
-
-def _say(text: str) -> None:
-    print(f"stopgap: {text}", file=sys.stderr, flush=True)
+        say(f"warning: {warning}")

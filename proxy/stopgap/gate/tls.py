@@ -1,52 +1,56 @@
 """What does a TLS listener offer?
 
-TLS 1.2 and later, HTTP/1.1 only, no renegotiation; the rest is OpenSSL's default. Old IIS cannot
-speak this to a browser of today, which is one more reason to end TLS here.
+TLS 1.2 and later unless older clients must be let in, HTTP/1.1 only, no renegotiation; the rest is OpenSSL's
+default. Old IIS cannot speak this to a browser of today, which is one more reason to end TLS here.
 """
 
 import ssl
+from typing import Any
 
-from stopgap.gate.messages import Tls
+from stopgap.gate.contexts import load, since, trust
+from stopgap.gate.messages import Certificate, Tls
 
 
-class TlsError(Exception):
-    """A certificate or key cannot be used; the text names the file and says what to do."""
+class Front(ssl.SSLContext):
+    """What the listeners are given once: each handshake is made with the newest context, `current`, and a
+    connection keeps the one that it was made with."""
+
+    current: ssl.SSLContext | None = None
+
+    def wrap_bio(self, *given: Any, **named: Any) -> ssl.SSLObject:
+        if self.current is None:
+            raise ssl.SSLError("no certificate yet")
+        return self.current.wrap_bio(*given, **named)
 
 
 def context(tls: Tls) -> ssl.SSLContext:
-    """The context of the listeners. Raises TlsError."""
+    """The context of the listeners, with a certificate for each name. Raises TlsError."""
+    contexts = [_context(tls, certificate) for certificate in tls.certificates]
+    named: dict[str, ssl.SSLContext] = {}
+    for certificate, made in zip(tls.certificates, contexts, strict=True):
+        for name in certificate.names:
+            named.setdefault(name, made)
+
+    def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        """A star stands for one label (RFC 6125 6.4.3)."""
+        asked = (name or "").lower().removesuffix(".")
+        found = named.get(asked) or named.get(f"*.{asked.partition('.')[2]}")
+        if found is not None:
+            connection.context = found
+
+    first = contexts[0]
+    if len(contexts) > 1:
+        first.sni_callback = choose
+    return first
+
+
+def _context(tls: Tls, certificate: Certificate) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    since(made, tls.minimum)
     made.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     made.set_alpn_protocols(["http/1.1"])
-    load(made, tls)
+    load(made, certificate.cert, certificate.key)
+    if tls.client_ca:
+        trust(made, "client_ca", tls.client_ca)
+        made.verify_mode = ssl.CERT_REQUIRED if tls.require else ssl.CERT_OPTIONAL
     return made
-
-
-def load(context: ssl.SSLContext, tls: Tls) -> None:
-    """Load certificate and key; new handshakes of a context in use get the new ones.
-
-    Raises TlsError, and may then have changed the context: try a new `context` first.
-    """
-    for path in (tls.certificate, tls.key):
-        try:
-            with open(path, "rb"):
-                pass
-        except OSError as exc:
-            raise TlsError(f"{path}: cannot be read: {exc.strerror}") from exc
-
-    def encrypted() -> str:
-        raise TlsError(f"{tls.key}: is encrypted; give a key without a passphrase")
-
-    try:
-        context.load_cert_chain(tls.certificate, tls.key, password=encrypted)
-    except ssl.SSLError as exc:
-        raise TlsError(_explain(tls, exc)) from exc
-
-
-def _explain(tls: Tls, exc: ssl.SSLError) -> str:
-    if exc.reason == "KEY_VALUES_MISMATCH":
-        return f"{tls.key}: is not the key of the certificate in {tls.certificate}"
-    if exc.reason in ("EE_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "CA_KEY_TOO_SMALL"):
-        return f"{tls.certificate}: is too weak for today's TLS ({exc.reason}); use 2048 bit RSA and SHA-256"
-    return f"{tls.certificate}, {tls.key}: cannot be used ({exc.reason or exc}); both must be PEM files"

@@ -7,15 +7,19 @@ idle origin that talks has lost its place in the protocol, and the connection is
 """
 
 import asyncio
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any, Final
 
 from stopgap._core import FINISH, LAST, RELAY, WRITE
-from stopgap.gate import health
+from stopgap.gate import ending, health
 
 if TYPE_CHECKING:
     from stopgap.gate.client import Client
     from stopgap.gate.pool import Origin, Pool
+
+BROKEN: Final = (ssl.SSLError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+"""What ends a TLS handshake; an origin that does not even accept is refused otherwise."""
 
 _STRAY: Final = -1
 _FINISH_LAST: Final = FINISH | LAST
@@ -29,7 +33,8 @@ class Upstream(asyncio.Protocol):
     """One connection to an origin.
 
     `since` is when the pool's sweep first saw it idle (0: it has worked since), `full` whether the
-    origin reads more slowly than the client sends.
+    origin reads more slowly than the client sends, `heed` true where the pool wants to know of the end of an
+    exchange (see `pool.py`).
     """
 
     __slots__ = (
@@ -38,6 +43,7 @@ class Upstream(asyncio.Protocol):
         "connected",
         "drained",
         "full",
+        "heed",
         "idle",
         "origin",
         "pinned",
@@ -47,7 +53,6 @@ class Upstream(asyncio.Protocol):
         "reused",
         "since",
         "transport",
-        "waiting",
         "write",
     )
 
@@ -55,7 +60,7 @@ class Upstream(asyncio.Protocol):
         self.pool = pool
         self.origin = origin
         self.idle = origin.idle
-        self.waiting = pool.waiting
+        self.heed: Sized = pool.waiting
         self.client: Client | None = None
         self.respond: Callable[[bytes], tuple[int, bytes]] = _stray
         self.since = 0.0
@@ -69,6 +74,10 @@ class Upstream(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self.transport: asyncio.Transport = transport
         self.write = self.transport.write
+        secure = self.origin.secure
+        if secure is not None and secure.stranger(transport):
+            self.closed = True
+            return
         self.connected = True
         self.pool.connected(self)
 
@@ -100,7 +109,7 @@ class Upstream(asyncio.Protocol):
             client = self.client
             if client is None:
                 return
-            if client.flags or self.waiting:  # the write may just have clogged it
+            if client.flags or self.heed:  # the write may just have clogged it
                 client.finish(FINISH, command)
                 return
             client.upstream = None
@@ -111,7 +120,7 @@ class Upstream(asyncio.Protocol):
             self.since = 0.0
             self.idle.append(self)
             if command != FINISH:
-                client.transport.close()
+                ending.part(client)
         elif command == RELAY:
             self.reply(data)
         elif command == WRITE:
@@ -125,6 +134,12 @@ class Upstream(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """In TLS 1.3 an origin refuses our certificate only when it reads the first request."""
+        client, secure = self.client, self.origin.secure
+        if isinstance(exc, ssl.SSLError) and secure is not None and client is not None and not self.reused:
+            error = secure.explain(exc, self.origin.host)
+            self.pool.broken(self.origin, health.TLS, error)
+            client.refused(health.TLS)
         self._lost()
 
     def pause_writing(self) -> None:
@@ -184,14 +199,22 @@ _dials: set[asyncio.Task[None]] = set()
 
 async def _dial(pool: "Pool", origin: "Origin", tried: frozenset[str]) -> None:
     upstream = Upstream(pool, origin)
+    loop, secure = asyncio.get_running_loop(), origin.secure
+    options = secure.options(origin.host) if secure is not None else {}
     try:
         async with asyncio.timeout(pool.site.connect):
-            await asyncio.get_running_loop().create_connection(lambda: upstream, origin.host, origin.port)
+            transport, _ = await loop.create_connection(lambda: upstream, origin.host, origin.port, **options)
+        if secure is None or upstream.connected:
+            return
+        transport.abort()
+        reason, error = health.TLS, secure.stranger(transport)
     except TimeoutError:
-        reason, error = health.CONNECT_TIMEOUT, f"no connection within {pool.site.connect:g} s"
+        what = "connection" if secure is None else "TLS connection"
+        reason, error = health.CONNECT_TIMEOUT, f"no {what} within {pool.site.connect:g} s"
     except OSError as exc:
-        reason, error = health.REFUSED, exc.strerror or str(exc)
-    else:
-        return
+        if secure is not None and isinstance(exc, BROKEN):
+            reason, error = health.TLS, secure.explain(exc, origin.host)
+        else:
+            reason, error = health.REFUSED, exc.strerror or str(exc)
     if not upstream.connected:
         pool.failed(origin, tried, reason, error)

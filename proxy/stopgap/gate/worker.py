@@ -4,9 +4,14 @@
 is ready, compiles each policy it is handed, accepts clients from the first policy on, reports events
 and answers pings. Signals mean nothing to it: the supervisor says when to drain, or is gone, which
 means the same.
+
+A drain loses nobody who is connected: who waits in the queue of a listening socket is still taken, every
+answer that begins says `Connection: close`, and a connection is closed without one only after it has lain
+idle for a while.
 """
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import mmap
@@ -16,21 +21,27 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
 import uvloop
 
 from stopgap import _core
-from stopgap.gate import messages, tls
+from stopgap.gate import messages, sockets, tls
 from stopgap.gate.client import Client
+from stopgap.gate.contexts import TlsError
 from stopgap.gate.deadlines import sweep
 from stopgap.gate.flags import LEAVING, OUTDATED
+from stopgap.gate.origin_tls import Secure
 from stopgap.gate.pool import Pool
+from stopgap.gate.proxy_protocol import Greeter, Network, admit, among, wrapped
 from stopgap.gate.spool import Held
+from stopgap.gate.sticky import StickyPool
 from stopgap.gate.upstream import dial
+from stopgap.say import say
 
 TICK: Final = 0.5
 """Seconds between two reports of events; every second tick sweeps."""
@@ -41,15 +52,26 @@ FILES_OF_OURS: Final = 64
 """Descriptors that are neither a client's nor an origin's. Each client may need one of an origin."""
 FAILURE_WORDS: Final = 8
 """Words of the board for the failures of one origin (`health.FAILURES`)."""
+LATECOMERS: Final = 0.05
+"""Seconds after the last regular accept when the queues of the listening sockets are emptied: by then the
+loop has let go of them, and the supervisor has closed its own."""
+HANDSHAKE: Final = 2.0
+"""Seconds that a drain waits for TLS handshakes, which are no clients yet."""
+OOM: Final = 200
+"""How much sooner than the supervisor a worker is ended when memory runs out (proc(5), oom_score_adj)."""
 EVENTS_UNSENT: Final = 4 << 20
 """Bytes of events that may wait for the supervisor before further ones are only counted."""
 
 
 class Gate:
-    """The state that all connections of a worker share."""
+    """The state that all connections of a worker share.
 
-    def __init__(self, board: memoryview) -> None:
-        self.core = _core.Worker(board, int.from_bytes(os.urandom(8), "big"))
+    `proxies` are the peers that speak PROXY protocol, `greeting` counts connections that are no client yet.
+    """
+
+    def __init__(self, board: memoryview, rates: memoryview, index: int = 0) -> None:
+        self.index = index
+        self.core = _core.Worker(board, int.from_bytes(os.urandom(8), "big"), rates)
         self.board = board
         self.words = {name: first for name, first, _ in _core.board()}
         self.loop = asyncio.get_running_loop()
@@ -57,20 +79,32 @@ class Gate:
         self.pools: list[Pool] = []
         self.retired: list[Pool] = []
         self.clients: set[Client] = set()
+        self.tarpit: set[Client] = set()
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.most = max(files - FILES_OF_OURS, 2) // 2
         self.shed = 0
+        self.leaving = False
+        self.greeting = 0
+        self.proxies: list[Network] = []
         self.held = Held()
         self.folder: str | None = None
-        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        self._networks: list[Network] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def trusts(self, address: str) -> bool:
         """Whether this peer may say whom it speaks for."""
-        if not self._networks:
-            return False
-        peer = ipaddress.ip_address(address.partition("%")[0])
-        return any(peer in network for network in self._networks)
+        return bool(self._networks) and among(address, self._networks)
+
+    def admit(
+        self,
+        sock: socket.socket,
+        name: object,
+        front: ssl.SSLContext | None,
+        client: Callable[..., Client],
+    ) -> None:
+        """Take on a connection that was accepted here; see `proxy_protocol.admit`."""
+        self.greeting += 1
+        self.spawn(admit(self, sock, name[0] if isinstance(name, tuple) else "127.0.0.1", front, client))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that belongs to a connection."""
@@ -79,9 +113,18 @@ class Gate:
         task.add_done_callback(self._tasks.discard)
 
     def install(self, policy: _core.Policy, message: messages.Activate) -> None:
-        """Use a policy from the next request on; a site that stays as it was keeps its connections."""
-        known = {pool.site: pool for pool in self.pools}
-        pools = [known.get(site) or Pool(site, dial, self.clock) for site in message.sites]
+        """Use a policy from the next request on; a site whose origins stay the same keeps its connections.
+
+        Raises TlsError, and then nothing has changed.
+        """
+        workers = message.settings.workers
+        sites = [
+            msgspec.structs.replace(site, connections=messages.share(site.connections, workers, self.index))
+            for site in message.sites
+        ]
+        pools = [self._pool(site) for site in sites]
+        for pool, site in zip(pools, sites, strict=True):
+            pool.site = site
         for pool in self.pools:
             if pool not in pools:
                 pool.retired = True
@@ -94,7 +137,14 @@ class Gate:
         self.pools = pools
         self.folder = message.settings.spool
         self._networks = [ipaddress.ip_network(text) for text in message.settings.trusted]
+        self.proxies = [ipaddress.ip_network(text) for text in message.settings.proxy_protocol]
         self.core.activate(policy)
+
+    def _pool(self, site: messages.Site) -> Pool:
+        """The pool that the site has, or a new one. Raises TlsError."""
+        known = (pool for pool in self.pools if pool.lasts(site))
+        kind = StickyPool if site.sticky else Pool
+        return next(known, None) or kind(site, dial, self.clock, Secure(site.tls) if site.tls else None)
 
     def count(self) -> None:
         """Write to the board what the core does not see."""
@@ -130,8 +180,11 @@ class Worker(asyncio.Protocol):
         self.draining: float | None = None
         self._frames = messages.commands()
         self._one_at_a_time = asyncio.Lock()
-        self._servers: list[asyncio.Server] = []
-        self._context: ssl.SSLContext | None = None
+        self._servers: list[asyncio.Server | Greeter] = []
+        self._greets: bool | None = None  # nobody listens yet
+        self._doors: list[tuple[socket.socket, messages.Listener]] = []
+        self._settled = 0.0
+        self._front = tls.Front(ssl.PROTOCOL_TLS_SERVER)
         self._patience = messages.Settings().drain
         self._odd = False
 
@@ -161,43 +214,47 @@ class Worker(asyncio.Protocol):
         async with self._one_at_a_time:
             try:
                 policy = await self.gate.loop.run_in_executor(None, _core.Policy, message.spec)
-                self._certify(message.settings.tls)
+                listening = tls.context(message.settings.tls) if message.settings.tls else None
                 self.gate.install(policy, message)
-                if not self._servers and self.draining is None:
+                self._front.current = listening or self._front.current
+                if self._greets is None:
+                    _spare_the_collector()
+                if self.draining is None and self._greets != bool(self.gate.proxies):
                     await self._listen()
-            except (_core.PolicyError, tls.TlsError, OSError, ValueError) as exc:
+            except (_core.PolicyError, TlsError, OSError, ValueError) as exc:
                 self.send(messages.Failed(version=message.version, error=str(exc)))
                 return
             self._patience = message.settings.drain
-            gc.collect()
-            gc.freeze()
             self.send(messages.Activated(version=message.version))
 
-    def _certify(self, wanted: messages.Tls | None) -> None:
-        """Make the context of the TLS listeners, or give the one in use its new certificate."""
-        if wanted is None:
-            return
-        made = tls.context(wanted)
-        if self._context is None:
-            self._context = made
-        else:
-            tls.load(self._context, wanted)
-
     async def _listen(self) -> None:
-        for listener in self.start.listen:
-            if listener.tls and self._context is None:
-                raise tls.TlsError("a listener is marked tls, but no certificate and key are given")
+        """Accept, in place of what accepted before; through a `Greeter` where peers speak PROXY protocol."""
+        if any(listener.tls for listener in self.start.listen) and self._front.current is None:
+            raise TlsError("tls", "a listener is marked tls, but no certificate and key are given")
+        if not self._doors:
+            self._doors = [(sockets.adopted(one.fd), one) for one in self.start.listen]
+        self._deafen()
+        self._greets = bool(self.gate.proxies)
+        for door, listener in self._doors:
+            front, client = self._served(listener)
+            if self._greets:
+                self._servers.append(Greeter(self.gate, door.dup(), front, client))
+                continue
             for _ in range(ACCEPTS):
                 server = await self.gate.loop.create_server(
-                    partial(Client, self.gate, listener.tls),
-                    sock=socket.socket(fileno=os.dup(listener.fd)),
-                    backlog=BACKLOG,
-                    ssl=self._context if listener.tls else None,
-                    ssl_handshake_timeout=10.0 if listener.tls else None,
-                    ssl_shutdown_timeout=2.0 if listener.tls else None,
+                    client, sock=door.dup(), backlog=BACKLOG, **wrapped(front)
                 )
                 self._servers.append(server)
-            os.close(listener.fd)  # so that closing the servers ends the listening
+
+    def _served(self, listener: messages.Listener) -> tuple[ssl.SSLContext | None, Callable[..., Client]]:
+        """How a listener does TLS, and what makes its clients."""
+        client = partial(Client, self.gate, listener.tls, listener.redirect)
+        return (self._front if listener.tls else None), client
+
+    def _deafen(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     def drain(self, seconds: float) -> None:
         """Accept no more; end when nothing runs, or after so many seconds."""
@@ -206,10 +263,29 @@ class Worker(asyncio.Protocol):
             self.draining = min(self.draining, end)
             return
         self.draining = end
-        for server in self._servers:
-            server.close()
-        for client in self.gate.clients:
+        encrypted = any(listener.tls for listener in self.start.listen)
+        self._settled = self.gate.clock() + (HANDSHAKE if encrypted else LATECOMERS)
+        self.gate.leaving = True
+        self.gate.core.leave()
+        for client in self.gate.tarpit:
             client.flags |= LEAVING
+        self._deafen()
+        self.gate.loop.call_later(LATECOMERS, self._take_the_rest)
+
+    def _take_the_rest(self) -> None:
+        """Whoever connected before the listening ended is a client like any other."""
+        doors, self._doors = self._doors, []
+        for door, listener in doors:
+            with door, contextlib.suppress(OSError):
+                for _ in range(BACKLOG):
+                    self.gate.admit(*door.accept(), *self._served(listener))
+
+    def _over(self, now: float) -> bool:
+        """Whether nothing is left to be done after a drain, or no time to do it."""
+        if self.draining is None or now > self.draining:
+            return self.draining is not None
+        waiting = self._doors or self.gate.greeting or self.gate.clients
+        return not waiting and now >= self._settled
 
     def _tick(self) -> None:
         if self.finished.done():
@@ -224,7 +300,7 @@ class Worker(asyncio.Protocol):
             gate.count()
             self._tell_of_shed()
         self._report_events()
-        if self.draining is not None and (not gate.clients or now > self.draining):
+        if self._over(now):
             for client in tuple(gate.clients):
                 client.transport.abort()
             gate.core.flush()
@@ -235,11 +311,10 @@ class Worker(asyncio.Protocol):
 
     def _tell_of_shed(self) -> None:
         shed, self.gate.shed = self.gate.shed, 0
+        self.gate.board[self.gate.words["connections_shed"]] += shed
         if shed:
             most = f"{self.gate.most} clients are the most that the limit of open files (LimitNOFILE) allows"
-            print(
-                f"stopgap: worker {os.getpid()}: closed {shed} at once: {most}", file=sys.stderr, flush=True
-            )
+            say(f"worker {os.getpid()}: closed {shed} at once: {most}")
 
     def _report_events(self) -> None:
         lines = self.gate.core.events()
@@ -255,23 +330,35 @@ def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """One line on stderr instead of a traceback; the connection concerned is closed by the loop."""
     cause = context.get("exception")
     text = f"{type(cause).__name__}: {cause}" if cause is not None else context.get("message", "")
-    print(f"stopgap: worker {os.getpid()}: internal error: {text}", file=sys.stderr, flush=True)
+    say(f"worker {os.getpid()}: internal error: {text}")
 
 
 def _spare_the_collector() -> None:
-    """Cycles are rare here; the default thresholds cost 2 % of a short connection (measured)."""
+    """Cycles are rare here; the default thresholds cost 2 % of a short connection (measured).
+
+    What is there before the first client stays for good and is not looked at again. Nothing later may be
+    frozen: of a client that lived at that moment, whatever is in a cycle would never be freed.
+    """
     gc.set_threshold(20_000, 50, 100)
+    gc.collect()
+    gc.freeze()
+
+
+def _be_the_first_to_go() -> None:
+    """Where memory runs out the kernel shall end a worker, which is started again, not the supervisor."""
+    file = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):
+        file.write_text(str(min(int(file.read_text()) + OOM, 1000)))
 
 
 async def serve(start: messages.Start) -> None:
     """Be a worker until the supervisor has no more use for it."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_complain)
-    _spare_the_collector()
     size = os.fstat(start.board).st_size
     words = memoryview(mmap.mmap(start.board, size)).cast("Q")
     first = start.index * _core.BOARD_WORDS
-    gate = Gate(words[first : first + _core.BOARD_WORDS])
+    gate = Gate(words[first : first + _core.BOARD_WORDS], words[-_core.RATE_WORDS :], start.index)
     worker = Worker(start, gate)
     control = socket.socket(fileno=start.control)
     await loop.create_unix_connection(lambda: worker, sock=control)
@@ -286,19 +373,14 @@ _DEAF_TO: Final = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
+"""What a terminal or an operator sends to the whole group is for the supervisor alone."""
 
 
 def main() -> None:
     """Entry point of `python -m stopgap.gate.worker`."""
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGHUP,
-        signal.SIGQUIT,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    ):
+    for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
+    _be_the_first_to_go()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvloop.run(serve(msgspec.json.decode(sys.argv[1], type=messages.Start)))

@@ -16,13 +16,17 @@ from msgspec import Struct
 from stopgap import _core
 from stopgap.config import Config, Site, SiteException
 from stopgap.errors import ConfigError, nearest
-from stopgap.ruleset.model import Rule
+from stopgap.ruleset.model import Expr, Rule
 
+SOON = datetime.timedelta(days=14)
+"""So long before its last day an exception is told of."""
 DEFAULT_COMPAT = "tight"
 OPEN = "none"
 
-STRUCTURAL = frozenset({"get-with-body", "upgrade-denied"})
+STRUCTURAL = frozenset({"get-with-body", "method-denied", "upgrade-denied"})
 """Denied reasons that an exception may name beside all ambiguous ones: neither rules nor limits make them."""
+
+EXCEPTABLE = STRUCTURAL | {name for name, tier, *_ in _core.reasons() if tier == "ambiguous"}
 
 LIMITS = {
     "target-too-long": "target",
@@ -55,9 +59,11 @@ def resolve(config: Config, index: int, rules: Sequence[Rule], today: datetime.d
     warnings: list[str] = []
     in_force: list[dict[str, Any]] = []
     reasons: list[str] = []
-    for number, exception in enumerate(site.exceptions):
-        at = config.where("site", index, "exception", number)
+    for exception in site.exceptions:
+        at = exception.where
         rule = by_id.get(exception.rule)
+        if exception.preset and rule is None and exception.rule not in EXCEPTABLE:
+            continue
         if problem := _problem(site, exception, by_id):
             problems.append(f"{at}: site.exception.{problem}")
             continue
@@ -67,38 +73,49 @@ def resolve(config: Config, index: int, rules: Sequence[Rule], today: datetime.d
             when = rule.compat[mode] if rule and mode else None
             why = f"{exception.reason} ({exception.owner})" if exception.owner else exception.reason
             for path in _paths(exception.path, site):
-                in_force.append(
-                    {"rule": exception.rule, "path": path, "clients": exception.clients, "when": when}
-                )
+                in_force.append(_spec(exception, path, when))
                 reasons.append(why)
     if problems:
         raise ConfigError(*problems)
     return Resolved(exceptions=tuple(in_force), reasons=tuple(reasons), warnings=tuple(warnings))
 
 
+def _spec(exception: SiteException, path: str | None, when: Expr | None) -> dict[str, Any]:
+    """One exception as the core wants it, but for its counter, which goes by `id`."""
+    spec: dict[str, Any] = {
+        "id": exception.id,
+        "rule": exception.rule,
+        "path": path,
+        "clients": exception.clients,
+        "when": when,
+    }
+    if exception.fields:
+        pairs = (field.split(".", 1) for field in exception.fields)
+        spec["fields"] = [{"field": kind, "name": name} for kind, name in pairs]
+    return spec
+
+
 def _problem(site: Site, exception: SiteException, rules: Mapping[str, Rule]) -> str | None:
     """What is wrong with an exception, as `key: text`."""
     name = exception.rule
     rule = rules.get(name)
-    reasons = {name for name, tier, *_ in _core.reasons() if tier == "ambiguous"} | STRUCTURAL
-    labelled = _labelled(rule) if rule else (name,)
-    if limits := [LIMITS[reason] for reason in labelled if reason in LIMITS]:
+    told = rule.labels if rule else (name,)
+    if limits := [LIMITS[reason] for reason in told if reason in LIMITS]:
         return f'rule: "{name}" is a limit; raise {", ".join(limits)} in [site.limits] instead'
-    if rule and labelled:
-        return f'rule: "{name}" only labels a reason; name the reason instead: {", ".join(labelled)}'
-    if rule is None and name not in reasons:
-        hint = nearest(name, [*rules, *reasons]).partition("; known:")[0]
+    if rule and told:
+        return f'rule: "{name}" only labels a reason; name the reason instead: {", ".join(told)}'
+    if rule is None and name not in EXCEPTABLE:
+        hint = nearest(name, [*rules, *EXCEPTABLE]).partition("; known:")[0]
         return f'rule: "{name}" is neither a rule of site "{site.name}" nor an ambiguous reason{hint}'
+    if rule is None and exception.fields:
+        return f'fields: "{name}" is a reason of the whole request; only a rule can be judged without a field'
+    if rule and rule.compat and exception.compat is None and DEFAULT_COMPAT not in rule.compat:
+        return f'compat: is missing; choose one of {", ".join([*rule.compat, OPEN])} for "{name}"'
     mode = _mode(exception, rule)
     if mode is not None and (rule is None or mode not in rule.compat):
         known = ", ".join([*(rule.compat if rule else ()), OPEN])
         return f'compat: "{name}" has no compat "{mode}"; known: {known}'
     return None
-
-
-def _labelled(rule: Rule) -> tuple[str, ...]:
-    """The reasons that a rule labels; () for every rule that matches by itself."""
-    return tuple(rule.match["value"]) if rule.match.get("field") == "reason" else ()
 
 
 def _paths(path: str | None, site: Site) -> list[str | None]:
@@ -118,6 +135,17 @@ def _paths(path: str | None, site: Site) -> list[str | None]:
         readings = _core.readings(target.encode(), site.server, list(site.codepages))
         globs |= {decoded.decode("utf-8", "replace"): None for decoded, *_ in readings}
     return list(globs)
+
+
+def ending(config: Config, today: datetime.date) -> list[str]:
+    """A line for each exception that ends within `SOON`."""
+    return [
+        f'{one.where}: site "{site.name}": exception to "{one.rule}" ends on {one.until}: '
+        "its rule counts again from the next day on; renew it in time"
+        for site in config.sites
+        for one in site.exceptions
+        if one.until is not None and today <= one.until <= today + SOON
+    ]
 
 
 def expired(exception: SiteException, today: datetime.date) -> bool:

@@ -19,12 +19,25 @@ COLOURS = {
     "malformed": "bold yellow",
     "failed": "bold blue",
 }
+VERDICTS = {
+    "block": "refused with {status}",
+    "drop": "closed without an answer",
+    "tarpit": "refused with {status} when the tarpit's deadline is over",
+    "strip": "forwarded without the rule's headers",
+    "detect": "counted, logged and forwarded",
+}
+"""What the action of a rule comes to."""
+MODES = {
+    "detect": "it is counted, logged and forwarded",
+    "canary": "so it is for the site's share of the clients; for others it is counted, logged and forwarded",
+}
 WIDEST = 400
 """Characters of a target or reading that are shown; the middle of a longer one is left out."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What would happen: the gravest finding that no exception covers."""
+    """What would happen: the first finding that no exception covers and that is carried out for some client,
+    else the first of all. `action` is the rule's, `mode` the one in force for this rule or reason."""
 
     tier: str
     reason: str
@@ -32,6 +45,8 @@ class Verdict(msgspec.Struct, frozen=True):
     rule: str | None
     reading: int
     offset: int
+    action: str = "block"
+    mode: str = "block"
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -53,7 +68,8 @@ class Query(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """One thing that speaks against the request. `text` is the reason's sentence, `found` what a rule hit.
 
-    `excepted` is the index of the site's exception that covers it.
+    `excepted` is the index of the site's exception that covers it. `counted`: the rule has a rate, so that
+    this alone refuses nothing.
     """
 
     tier: str
@@ -65,6 +81,9 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
     found: str = ""
     excepted: int | None = None
+    action: str = "block"
+    mode: str = "block"
+    counted: bool = False
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -149,6 +168,10 @@ def _findings(seen: Explanation, rules: Mapping[str, Rule], exceptions: Sequence
             line.append(f"   [{'readings' if len(same) > 1 else 'reading'} {places}]", "dim")
         elif first.tier == "malformed":
             line.append(f"   [byte {first.offset} of the head]", "dim")
+        if (first.action, first.mode) not in (("block", "block"), ("block", seen.mode)):
+            line.append(f"   {first.action}, mode {first.mode}", "dim")
+        if first.counted:
+            line.append("   counted: refused only above the rate", "green")
         if first.excepted is not None:
             known = first.excepted < len(exceptions)
             line.append(f"   excepted: {exceptions[first.excepted]}" if known else "   excepted", "green")
@@ -161,11 +184,12 @@ def _verdict(seen: Explanation, rules: Mapping[str, Rule]) -> Iterator[Text]:
         return
     sentences = {name: (iis, text) for name, _, _, iis, text in _core.reasons()}
     iis, sentence = sentences.get(seen.verdict.reason, ("", ""))
-    substatus = f" (IIS {iis})" if iis else ""
     tier = seen.verdict.tier
+    status = f"{seen.verdict.status}" + (f" (IIS {iis})" if iis else "")
+    fate = VERDICTS[seen.verdict.action].format(status=status)
     yield Text.assemble(
         ("verdict   ", "dim"),
-        (f"refused with {seen.verdict.status}{substatus}: {seen.verdict.reason}", COLOURS.get(tier, "")),
+        (f"{fate}: {seen.verdict.reason}", COLOURS.get(tier, "")),
         f", {tier}",
     )
     yield Text.assemble(("why       ", "dim"), sentence)
@@ -175,9 +199,18 @@ def _verdict(seen: Explanation, rules: Mapping[str, Rule]) -> Iterator[Text]:
             yield Text.assemble(("          ", "dim"), rule.why)
         if rule.refs:
             yield Text.assemble(("refs      ", "dim"), ", ".join(rule.refs))
-    if seen.mode == "detect":
-        fate = "it is refused even so" if tier == "malformed" else "it is counted, logged and forwarded"
-        yield Text.assemble(("mode      ", "dim"), f"the site is in detect mode: {fate}")
+    mode = seen.verdict.mode
+    if tier == "malformed" and seen.mode != "block":
+        yield Text.assemble(("mode      ", "dim"), f"the site is in {seen.mode} mode: it is refused even so")
+    elif seen.verdict.action == "detect":
+        yield Text.assemble(("mode      ", "dim"), "the rule only ever detects")
+    elif mode in MODES:
+        where = "the site" if mode == seen.mode else "this rule or reason"
+        yield Text.assemble(("mode      ", "dim"), f"{where} is in {mode} mode: {MODES[mode]}")
+    elif mode != seen.mode:
+        yield Text.assemble(
+            ("mode      ", "dim"), f"this rule or reason is in {mode} mode on a site that does not block"
+        )
 
 
 def _in_path(finding: Finding) -> bool:

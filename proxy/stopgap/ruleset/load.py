@@ -1,21 +1,26 @@
 """Which rules are there, which apply to which site, and what is wrong with the files they come from?
 
-Packs that ship with Stopgap come first, in name order; then those that the sites name. Every problem of every
-rule is collected, so that one run of `check` shows them all: `file:line: rule "id": key: what`.
+Packs that ship with Stopgap come first, in name order; then those that the sites name; then the rules that
+the configuration holds itself, which are for all of its sites. Every problem of every rule is collected, so
+that one run of `check` shows them all: `file:line: rule "id": key: what`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from stopgap import _core
-from stopgap.config import Config
-from stopgap.errors import ConfigError, InputError, RuleError, nearest
+from stopgap import _core, texts
+from stopgap.config import Config, Site
+from stopgap.config.checks import listed
+from stopgap.errors import ConfigError, InputError, RuleError, Unreadable, nearest
+from stopgap.ruleset import actions
 from stopgap.ruleset.match import MatchError, compile_match
-from stopgap.ruleset.model import SEVERITIES, Expr, Pack, PackText, Rule, Ruleset, RuleText, Vector
+from stopgap.ruleset.model import SEVERITIES, Expr, Pack, PackText, RateText, Rule, Ruleset, RuleText, Vector
 from stopgap.tomlfile import Document, KeyPath, convert, read
 
 PACKS = Path(__file__).resolve().parent.parent / "packs"
+NO_PACK = "coverage.toml"
+"""The one file in the folder of the packs that is none: the register of the catalogue's rows."""
 MOST_RULES = 16_384
 """The board has one counter for each rule."""
 
@@ -29,19 +34,46 @@ def load(config: Config) -> Ruleset:
     by_site: dict[str, list[str]] = {}
     for index, site in enumerate(config.sites):
         files = by_site.setdefault(site.name, [])
-        for name in shipped if site.packs is None else site.packs:
+        for name in selected(site, shipped):
             if name not in shipped:
                 at = config.where("site", index, "packs")
                 raise ConfigError(f'{at}: site.packs: no pack is called "{name}"{nearest(name, shipped)}')
             chosen[shipped[name].file] = shipped[name]
             files.append(shipped[name].file)
         for path in site.rules:
-            for file in pack_files(path):
-                chosen[file] = chosen.get(file) or pack(file)
+            for file, one in _named(config, index, path, chosen).items():
+                chosen[file] = one
                 files.append(file)
+        if "rule" in config.document.data:
+            own = config.document.file
+            chosen[own] = chosen.get(own) or pack_of(config.document)
+            files.append(own)
     ours = [one for one in shipped.values() if one.file in chosen]
     theirs = [one for file, one in chosen.items() if one not in ours]
     return assemble([*ours, *theirs], by_site)
+
+
+def _named(config: Config, index: int, path: str, known: Mapping[str, Pack]) -> dict[str, Pack]:
+    """The packs that one entry of a site's `rules` names, by their files; there is at least one."""
+    at = config.where("site", index, "rules") + (": site.rules" if config.document.file else "")
+    try:
+        found = {file: known.get(file) or pack(file) for file in pack_files(path)}
+    except Unreadable as error:
+        raise ConfigError(*(f"{at}: {problem}" for problem in error.problems)) from None
+    if not found:
+        raise ConfigError(f"{at}: {path}: holds no pack (*.toml)")
+    return found
+
+
+def selected(site: Site, shipped: Mapping[str, Pack]) -> list[str]:
+    """The names of the shipped packs that a site uses: those it lists, or all but the policy packs.
+
+    A strict site has the policy packs too.
+    """
+    usual = [name for name, one in shipped.items() if not one.policy]
+    listed = usual if site.packs is None else site.packs
+    strict = [name for name, one in shipped.items() if one.policy] if site.strict else []
+    return list(dict.fromkeys([*listed, *strict]))
 
 
 def assemble(packs: Sequence[Pack], by_site: dict[str, list[str]]) -> Ruleset:
@@ -89,12 +121,14 @@ def packs_of(files: Iterable[str]) -> tuple[Pack, ...]:
 
 def pack_files(path: str) -> list[str]:
     """The packs of a folder in name order, or the one file that `path` names."""
-    if not Path(path).is_dir():
-        return [path]
     try:
-        return sorted(str(file) for file in Path(path).iterdir() if file.suffix == ".toml")
+        files = texts.listed(path)
     except OSError as error:
-        raise RuleError(f"{path}: cannot be read: {error.strerror}") from None
+        raise Unreadable(f"{path}: cannot be read: {error.strerror}") from None
+    if files is None:
+        return [path]
+    shipped = Path(path).resolve() == PACKS.resolve()
+    return [file for file in files if not (shipped and Path(file).name == NO_PACK)]
 
 
 def pack(file: str) -> Pack:
@@ -105,8 +139,14 @@ def pack(file: str) -> Pack:
         raise RuleError(
             f"{file}: {what}; a pack holds at least one [[rule]] with id, title, match, block and pass"
         )
-    text = convert(document.data, PackText, document, (), {"": PackText})
-    name = Path(file).stem
+    return pack_of(document)
+
+
+def pack_of(document: Document) -> Pack:
+    """The pack that a file holds; of a configuration, the `[[rule]]` tables that it has beside its sites."""
+    own = {"rule": document.data["rule"]} if "site" in document.data else document.data
+    text = convert(own, PackText, document, (), {"": PackText})
+    name = Path(document.file).stem
     rules: list[Rule] = []
     problems: list[str] = []
     for index, raw in enumerate(text.rule):
@@ -116,13 +156,20 @@ def pack(file: str) -> Pack:
             problems += error.problems
     if problems:
         raise RuleError(*problems)
-    return Pack(name=name, title=text.title, title_ja=text.title_ja, file=file, rules=tuple(rules))
+    return Pack(
+        name=name,
+        title=text.title,
+        title_ja=text.title_ja,
+        file=document.file,
+        rules=tuple(rules),
+        policy=text.policy,
+    )
 
 
 def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document) -> Rule:
     base: KeyPath = ("rule", index)
     named = f'rule "{raw["id"]}": ' if isinstance(raw.get("id"), str) else f"rule {index + 1}: "
-    text = convert(raw, RuleText, document, base, {"": RuleText}, named)
+    text = convert(raw, RuleText, document, base, {"": RuleText, "rate": RateText}, named)
 
     def wrong(path: KeyPath, what: str) -> RuleError:
         key = ".".join(step for step in path if isinstance(step, str))
@@ -136,7 +183,7 @@ def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document
 
     if not _ID.fullmatch(text.id):
         raise wrong(("id",), "must be lower-case letters, digits, `-`, `.` or `_`, at most 64")
-    servers = _listed(text.servers)
+    servers = tuple(listed(text.servers))
     for server in servers:
         if server not in _core.servers():
             raise wrong(
@@ -146,10 +193,13 @@ def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document
         raise wrong(("severity",), f'"{text.severity}" is unknown; choose one of {", ".join(SEVERITIES)}')
     if text.status is not None and not 400 <= text.status <= 599:
         raise wrong(("status",), f"{text.status} is not the status of a refusal (400 to 599)")
+    match = compiled(("match",), text.match)
+    if problem := actions.problem(text, match):
+        raise wrong(*problem)
     return Rule(
         id=text.id,
         title=text.title,
-        match=compiled(("match",), text.match),
+        match=match,
         title_ja=text.title_ja,
         why=text.why,
         refs=tuple(text.refs),
@@ -157,9 +207,12 @@ def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document
         severity=text.severity,
         legit=text.legit,
         status=text.status,
+        action=text.action,
+        strip=tuple(name.lower() for name in listed(text.strip)),
+        rate=actions.rate(text.rate) if text.rate else None,
         compat={name: compiled(("compat", name), table) for name, table in text.compat.items()},
-        block=_vectors(_listed(text.block), document, (*base, "block")),
-        passes=_vectors(_listed(text.passes), document, (*base, "pass")),
+        block=_vectors(listed(text.block), document, (*base, "block")),
+        passes=_vectors(listed(text.passes), document, (*base, "pass")),
         pack=pack_name,
         file=document.file,
         line=document.line(base),
@@ -177,7 +230,3 @@ def _vectors(texts: Sequence[str], document: Document, path: KeyPath) -> tuple[V
         line = next((number for number in lines if first in document.lines[number - 1]), line)
         found.append(Vector(text, line))
     return tuple(found)
-
-
-def _listed(value: str | list[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,10 +1,11 @@
 """How does a `match` table, as an operator writes it, become an expression of the core?
 
-The keys of a table AND together, a list ORs. `FIELDS` says which tests a field takes; `header`, `cookie`
-and `param` are tables of their own; `reason` stands alone. What does not fit raises `MatchError` with
+The keys of a table AND together, a list ORs. `FIELDS` says which tests a field takes; `header`, `cookie`,
+`param` and `form` are tables of their own; `reason` stands alone. What does not fit raises `MatchError` with
 its path.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,15 +35,18 @@ FIELDS: dict[str, frozenset[str]] = {
     "header": TEXT | {"length", "count", "run"},
     "cookie": TEXT | {"length", "count", "run"},
     "param": frozenset({"count", "repeat"}),
+    "form": frozenset({"count", "repeat"}),
     "reason": frozenset({"equals"}),
 }
 """Every field, and the tests it takes. `path.raw` may be written `path = { raw = ... }` or quoted."""
 
 PARAM_SIDES = {"name": TEXT | {"length", "run"}, "value": TEXT | {"length", "run"}}
-"""`param = { name = ..., value = ... }` tests the name and the value of one and the same parameter."""
+"""`param = { name = ..., value = ... }` tests the name and the value of one parameter; so does `form`."""
 
 DEEPEST = 64
 """Steps from the top of a match table to its innermost one; the core reads no deeper JSON than twice that."""
+
+_BYTE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 
 
 class MatchError(Exception):
@@ -67,15 +71,20 @@ def compile_match(table: Mapping[str, Any], path: KeyPath = ()) -> Expr:
     return _all(parts)
 
 
+def unescaped(text: bytes) -> bytes:
+    r"""A value or vector as it is meant: `\xHH` is one byte, any other backslash stands for itself."""
+    return _BYTE.sub(lambda found: bytes([int(found[1], 16)]), text)
+
+
 def leaves(expr: Expr) -> list[Expr]:
-    """Every test in an expression, in the order of the text; those on a parameter carry the field `param`."""
+    """Every test in an expression, in the order of the text; those on a parameter carry its field."""
     for key in ("all", "any"):
         if key in expr:
             return [leaf for part in expr[key] for leaf in leaves(part)]
     if "not" in expr:
         return leaves(expr["not"])
     if "same" in expr:
-        return [{**leaf, "field": "param"} for leaf in expr["same"]]
+        return [{**leaf, "field": expr["field"]} for leaf in expr["same"]]
     return [expr]
 
 
@@ -125,22 +134,25 @@ def _named(field: str) -> Callable[[Any, KeyPath], list[Expr]]:
     return compile_named
 
 
-def _param(value: Any, path: KeyPath) -> list[Expr]:
-    if not isinstance(value, dict) or not value:
-        raise MatchError(path, "must be a table of name, value, count or repeat")
-    same: list[Expr] = []
-    parts: list[Expr] = []
-    for key, tests in value.items():
-        if key in PARAM_SIDES:
-            same += _tests({"on": key}, tests, (*path, key), PARAM_SIDES[key])
-        elif key in FIELDS["param"]:
-            parts.append(_size({"field": "param"}, key, tests, (*path, key)))
-        else:
-            known = [*PARAM_SIDES, *FIELDS["param"]]
-            raise MatchError(
-                (*path, key), f'unknown key{nearest(key, known)}; write name = "{key}", value = ...'
-            )
-    return [*parts, {"field": "param", "same": same}] if same else parts
+def _paired(field: str) -> Callable[[Any, KeyPath], list[Expr]]:
+    def compile_paired(value: Any, path: KeyPath) -> list[Expr]:
+        if not isinstance(value, dict) or not value:
+            raise MatchError(path, "must be a table of name, value, count or repeat")
+        same: list[Expr] = []
+        parts: list[Expr] = []
+        for key, tests in value.items():
+            if key in PARAM_SIDES:
+                same += _tests({"on": key}, tests, (*path, key), PARAM_SIDES[key])
+            elif key in FIELDS[field]:
+                parts.append(_size({"field": field}, key, tests, (*path, key)))
+            else:
+                known = [*PARAM_SIDES, *FIELDS[field]]
+                raise MatchError(
+                    (*path, key), f'unknown key{nearest(key, known)}; write name = "{key}", value = ...'
+                )
+        return [*parts, {"field": field, "same": same}] if same else parts
+
+    return compile_paired
 
 
 def _reason(value: Any, path: KeyPath) -> list[Expr]:
@@ -158,7 +170,8 @@ _SPECIAL: dict[str, Callable[[Any, KeyPath], list[Expr]]] = {
     "not": _negation,
     "header": _named("header"),
     "cookie": _named("cookie"),
-    "param": _param,
+    "param": _paired("param"),
+    "form": _paired("form"),
     "reason": _reason,
 }
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 Expr = dict[str, Any]
 
 SEVERITIES = ("low", "medium", "high", "critical")
+ACTIONS = ("block", "detect", "drop", "tarpit", "strip")
 
 
 class Vector(Struct, frozen=True):
@@ -20,11 +21,25 @@ class Vector(Struct, frozen=True):
     line: int
 
 
+class Rate(Struct, frozen=True):
+    """More than `over` matches of one client within `per` seconds: only then does a rule act.
+
+    `distinct` is the field (and its name) whose different values are counted instead of the matches;
+    `answers` are the statuses of the origin with which a request counts, () for any.
+    """
+
+    over: int
+    per: int
+    distinct: tuple[str, str | None] | None = None
+    answers: tuple[int, ...] = ()
+
+
 class Rule(Struct, frozen=True):
     """One rule. `servers` () means all; `status` None means the status of the rule's reason.
 
-    `legit` says who sends such requests and means no harm; `compat` are the named conditions under which an
-    exception may let them through. `match_line` is the line of the match, `line` that of the rule.
+    `action` is what becomes of a request that matches, `strip` the headers that the action of that name
+    takes out. `legit` says who sends such requests and means no harm; `compat` are the named conditions under
+    which an exception may let them through. `match_line` is the line of the match, `line` that of the rule.
     """
 
     id: str
@@ -37,6 +52,9 @@ class Rule(Struct, frozen=True):
     severity: str
     legit: str
     status: int | None
+    action: str
+    strip: tuple[str, ...]
+    rate: Rate | None
     compat: dict[str, Expr]
     block: tuple[Vector, ...]
     passes: tuple[Vector, ...]
@@ -45,19 +63,33 @@ class Rule(Struct, frozen=True):
     line: int
     match_line: int
 
+    @property
+    def vectors(self) -> tuple[Vector, ...]:
+        """All vectors, those of `block` first."""
+        return (*self.block, *self.passes)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The reasons that the rule labels; () for every rule that matches by itself."""
+        return tuple(self.match["value"]) if self.match.get("field") == "reason" else ()
+
     def where(self, line: int | None = None) -> str:
         """`file:line: rule "id"`, the start of every error about this rule."""
         return f'{self.file}:{line or self.line}: rule "{self.id}"'
 
 
 class Pack(Struct, frozen=True):
-    """One file of rules; its name is the file's without `.toml`."""
+    """One file of rules; its name is the file's without `.toml`.
+
+    A `policy` pack refuses what some sites use every day: it is off unless a site is strict, or names it.
+    """
 
     name: str
     title: str
     title_ja: str
     file: str
     rules: tuple[Rule, ...]
+    policy: bool = False
 
 
 class Ruleset(Struct, frozen=True):
@@ -66,6 +98,15 @@ class Ruleset(Struct, frozen=True):
     packs: tuple[Pack, ...]
     rules: tuple[Rule, ...]
     sites: dict[str, tuple[int, ...]]
+
+
+class RateText(Struct, frozen=True, forbid_unknown_fields=True):
+    """The `rate` of a rule as written."""
+
+    over: int
+    per: int
+    distinct: str | None = None
+    answers: int | list[int] = field(default_factory=list)
 
 
 class RuleText(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +122,9 @@ class RuleText(Struct, frozen=True, forbid_unknown_fields=True):
     severity: str = "medium"
     legit: str = ""
     status: int | None = None
+    action: str = "block"
+    strip: str | list[str] = field(default_factory=list)
+    rate: RateText | None = None
     compat: dict[str, dict[str, Any]] = field(default_factory=dict)
     block: str | list[str] = field(default_factory=list)
     passes: str | list[str] = field(default_factory=list, name="pass")
@@ -91,4 +135,5 @@ class PackText(Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str = ""
     title_ja: str = ""
+    policy: bool = False
     rule: list[dict[str, Any]] = field(default_factory=list)

@@ -24,10 +24,31 @@ SITE = status.Site(
     hosts=("*",),
     server="iis5",
     codepages=(932,),
-    mode="block",
+    mode="canary",
+    canary=25,
+    on_error="refuse",
+    modes={"short-name": "detect"},
     body="buffer",
     rules=1,
-    exceptions=0,
+    exceptions=tuple(
+        status.Excepted(
+            id=ident,
+            rule="ida-idq",
+            path="/a",
+            clients=(),
+            fields=(),
+            reason="why",
+            owner="",
+            until="",
+            state=state,
+            hits=hits,
+            preset=ident == "dd",
+        )
+        for ident, state, hits in (
+            *(("aa", "in-force", 3), ("bb", "unused", 0)),
+            *(("cc", "in-force", 1), ("dd", "unused", 0)),
+        )
+    ),
     origins=(status.Origin(url=URL, up=True, busy=1, idle=2),),
 )
 WORKER = status.Worker(
@@ -58,7 +79,7 @@ class Scene:
     """A board of two workers that a test writes on, and the metrics that come of it."""
 
     def __init__(self) -> None:
-        self.words = memoryview(bytearray(WORKERS * _core.BOARD_WORDS * 8)).cast("Q")
+        self.words = memoryview(bytearray((WORKERS * _core.BOARD_WORDS + _core.RATE_WORDS) * 8)).cast("Q")
         self.board = Board(self.words, WORKERS)
         counters = Counters(registry=Registry(), origins={URL: 3})
         for name in ("other", "kaikei"):
@@ -91,10 +112,16 @@ def scene() -> Scene:
     return Scene()
 
 
+def test_what_the_table_of_rates_has_lost(scene: Scene) -> None:
+    scene.words[WORKERS * _core.BOARD_WORDS] = 7
+    assert scene.samples()["stopgap_rate_entries_lost_total", ()] == 7
+
+
 def test_counters_are_summed_over_workers(scene: Scene) -> None:
     for worker in range(WORKERS):
         scene.put(worker, "requests", 1 * 3 + 1, 10)
         scene.put(worker, "rules", 1, 2)
+        scene.put(worker, "rules", 4, 1)
         scene.put(worker, "reasons", 2 * 2, 3)
         scene.put(worker, "reasons", 2 * 2 + 1, 1)
         scene.put(worker, "origin_errors", 3 * 8 + 1, 4)
@@ -103,9 +130,20 @@ def test_counters_are_summed_over_workers(scene: Scene) -> None:
     assert samples["stopgap_requests_total", labels("kaikei", "refused")] == 20
     assert samples["stopgap_requests_total", labels("other", "refused")] == 0
     assert samples["stopgap_rule_matches_total", labels("ida-idq", "detected")] == 4
+    assert samples["stopgap_rule_matches_total", labels("ida-idq", "stripped")] == 2
     assert samples["stopgap_rejects_total", (reason,)] == 6
     assert samples["stopgap_detections_total", (reason,)] == 2
     assert samples["stopgap_origin_errors_total", labels(URL, FAILURES[1])] == 8
+
+
+def test_modes_and_exceptions(scene: Scene) -> None:
+    samples = scene.samples()
+    assert samples["stopgap_site_mode", labels("kaikei", "canary")] == 1
+    assert samples["stopgap_rule_mode", labels("kaikei", "short-name", "detect")] == 1
+    assert samples["stopgap_exceptions", labels("kaikei", "in-force")] == 2
+    assert samples["stopgap_exceptions", labels("kaikei", "unused")] == 1
+    assert samples["stopgap_exceptions", labels("kaikei", "expired")] == 0
+    assert samples["stopgap_exception_hits_total", labels("kaikei", "ida-idq", "aa")] == 3
 
 
 def test_histograms_are_cumulative(scene: Scene) -> None:

@@ -4,19 +4,41 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 
+from stopgap import _core
 from stopgap.admin.metrics import Board, Metrics
-from stopgap.admin.server import ROUTES, THREADS, AdminServer, host_allowed
+from stopgap.admin.server import NAMED, OPEN, ROUTES, THREADS, AdminServer, host_allowed
 from stopgap.admin.status import Answer, Reload, Status
 from stopgap.config import Address
 from stopgap.events.schema import Event
 from stopgap.gate import sockets
 from stopgap.gate.handover import Counters
+from stopgap.ruleset.history import Kept
 from stopgap.ruleset.model import Ruleset
 from stopgap.ruleset.spec import Registry
+
+EVENT = Event(
+    timestamp="",
+    ecs_version="",
+    event_id=f"{7:016x}",
+    event_kind="alert",
+    event_category=("web",),
+    event_type=("access",),
+    event_action="refused",
+    event_outcome="failure",
+    event_reason="",
+    count=0,
+    reason="extension-denied",
+    tier="denied",
+    site="s",
+    mode="block",
+    target_length=1,
+    offset=0,
+)
 
 
 class Source:
@@ -51,19 +73,29 @@ class Source:
     def recent(self) -> list[Event]:
         return []
 
+    def event(self, number: int) -> Event | None:
+        return EVENT if number == 7 else None
+
+    def rulesets(self) -> list[Kept]:
+        return [Kept(version=version, time="now", config="c", texts={"c": "x"}) for version in ("aa", "ab")]
+
     def ask(self, verb: str) -> Answer:
         self.asked.append(verb)
         return Answer(ok=verb == "drain", text=f"did {verb}")
 
 
 class Scene:
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, token: str = "") -> None:
         self.source = Source()
         counters = Counters(registry=Registry(), origins={})
-        metrics = Metrics(Board(memoryview(b""), 0), counters, lambda: self.source.status)
+        metrics = Metrics(
+            Board(memoryview(bytearray(8 * _core.RATE_WORDS)).cast("Q"), 0),
+            counters,
+            lambda: self.source.status,
+        )
         door = sockets.listener(address)
         self.address = sockets.bound(door)
-        self.server = AdminServer(door, self.source, metrics, names=("gate.example",))
+        self.server = AdminServer(door, self.source, metrics, token, names=("gate.example",))
         self.server.start()
 
     def ask(self, method: str, path: str, **headers: str) -> tuple[int, str]:
@@ -99,6 +131,33 @@ def test_status_is_json(scene: Scene) -> None:
     assert told["uptime_seconds"] > 0
 
 
+def test_one_event(scene: Scene) -> None:
+    code, body = scene.ask("GET", "/events/0000000000000007")
+    assert (code, json.loads(body)["event.id"]) == (200, "0000000000000007")
+    for name in ("0000000000000008", "7", "..%2f", "x" * 1000):
+        code, body = scene.ask("GET", f"/events/{name}")
+        assert (code, json.loads(body)["ok"]) == (404, False)
+    assert scene.ask("POST", "/events/0000000000000007")[0] == 405
+    assert scene.ask("GET", "/events/")[0] == 404
+    assert scene.ask("GET", "/rules/x")[0] == 404
+
+
+def test_rulesets_that_are_kept(scene: Scene) -> None:
+    told = json.loads(scene.ask("GET", "/rulesets")[1])["rulesets"]
+    assert [(one["version"], one["in_use"]) for one in told] == [("aa", False), ("ab", True)]
+    assert json.loads(scene.ask("GET", "/rulesets/ab")[1])["texts"] == {"c": "x"}
+    code, body = scene.ask("GET", "/rulesets/a")
+    assert (code, json.loads(body)["text"]) == (404, 'several versions begin with "a"; kept: aa, ab')
+
+
+def test_a_rollback_may_name_a_version(scene: Scene) -> None:
+    scene.ask("POST", "/rollback")
+    scene.ask("POST", "/rollback/ab")
+    assert scene.source.asked == ["rollback", "rollback ab"]
+    assert scene.ask("GET", "/rollback/ab")[0] == 405
+    assert scene.ask("POST", "/rollback", Origin="http://evil.example")[0] == 403
+
+
 def test_readiness(scene: Scene) -> None:
     assert scene.ask("GET", "/readyz") == (200, "ready\n")
     scene.source.ready = False
@@ -107,7 +166,7 @@ def test_readiness(scene: Scene) -> None:
 
 
 def test_only_post_changes_something(scene: Scene) -> None:
-    for path in ("/reload", "/drain"):
+    for path in ("/reload", "/drain", "/upgrade"):
         assert scene.ask("GET", path)[0] == 405
     assert scene.source.asked == []
     assert json.loads(scene.ask("POST", "/drain")[1]) == {"ok": True, "text": "did drain"}
@@ -119,6 +178,80 @@ def test_a_web_page_cannot_post(scene: Scene) -> None:
     for origin in ("http://evil.example", "null", "http://127.0.0.1:9901"):
         assert scene.ask("POST", "/drain", Origin=origin)[0] == 403
     assert scene.source.asked == []
+
+
+TOKEN = "right-" * 4
+PLACES = [(path, method) for path, (method, _) in ROUTES.items()]
+PLACES += [(f"{path}/{7:016x}", method) for path, (method, _) in NAMED.items()]
+HOSTS = {"": 0, "127.0.0.1": 0, "evil.example": 421}
+ORIGINS = {"": 0, "http://127.0.0.1": 403}
+TOKENS = {"": 401, "Bearer wrong": 401, f"Basic {TOKEN}": 401, f"Bearer {TOKEN}": 0, f"bearer  {TOKEN}": 0}
+
+
+def test_every_route_method_host_origin_and_token() -> None:
+    """What is wrong first decides, and nothing is asked of the supervisor but by what is right throughout."""
+    made = Scene(Address("127.0.0.1", 0), TOKEN)
+    expected: list[str] = []
+    try:
+        assert made.ask("PUT", "/reload", Authorization=f"Bearer {TOKEN}")[0] == 501
+        for (path, wanted), method in product(PLACES, ("GET", "POST")):
+            for host, origin, token in product(HOSTS, ORIGINS, TOKENS):
+                fields = {"Host": host, "Origin": origin, "Authorization": token}
+                code, _ = made.ask(method, path, **{name: value for name, value in fields.items() if value})
+                missing = 0 if path in OPEN else TOKENS[token]
+                wrong = 0 if method == wanted else 405
+                first = HOSTS[host] or ORIGINS[origin] or missing or wrong
+                case = (path, method, host, origin, token, code)
+                if first:
+                    assert code == first, case
+                else:
+                    assert code in (200, 404, 409), case
+                    expected += [path[1:].replace("/", " ")] * (method == "POST")
+    finally:
+        made.server.close()
+    assert made.source.asked == expected
+    assert set(expected) == {"reload", "drain", "upgrade", "rollback", f"rollback {7:016x}"}
+
+
+def test_the_token_may_change(scene: Scene) -> None:
+    assert scene.ask("GET", "/status")[0] == 200
+    scene.server.token = TOKEN
+    assert scene.ask("GET", "/status")[0] == 401
+    assert scene.ask("GET", "/status", Authorization=f"Bearer {TOKEN}")[0] == 200
+    assert scene.ask("GET", "/status", Authorization="Bearer \xe9\xff")[0] == 401
+
+
+HOSTILE = b"\x1b[2J<script>alert(1)\x7f\x07\x9b"
+REQUESTS = [
+    b"GET /%s HTTP/1.1\r\n\r\n",
+    b"GET /events/%s HTTP/1.1\r\n\r\n",
+    b"POST /events/%s HTTP/1.1\r\n\r\n",
+    b"POST /rollback/%s HTTP/1.1\r\n\r\n",
+    b"GET /rulesets/%s HTTP/1.1\r\n\r\n",
+    b"%s / HTTP/1.1\r\n\r\n",
+    b"GET / %s\r\n\r\n",
+    b"GET %s\r\n\r\n",
+    b"GET /status HTTP/1.1\r\nHost: %s\r\n\r\n",
+    b"GET /status HTTP/1.1\r\nOrigin: %s\r\n\r\n",
+    b"GET /status HTTP/1.1\r\nAuthorization: %s\r\n\r\n",
+    b"GET /status HTTP/1.1\r\n%s\r\n\r\n",
+    b"GET /status HTTP/1.1\r\nA: " + b"%s" * 3000 + b"\r\n\r\n",
+]
+
+
+def test_nothing_of_a_request_comes_back_raw(scene: Scene) -> None:
+    """A name may be repeated in JSON, which is never a page; control characters are escaped in it."""
+    for request in REQUESTS:
+        with sockets.connect(scene.address, 10) as client:
+            client.sendall(request.replace(b"%s", HOSTILE))
+            said = b""
+            while more := client.recv(1 << 16):
+                said += more
+        assert said, request
+        assert not set(said) & (set(range(0x20)) - set(b"\r\n") | {0x7F}), request
+        assert b"\xc2\x9b" not in said, request
+        if b"script" in said:
+            assert b"Content-Type: application/json\r\n" in said and b"nosniff" in said, request
 
 
 def test_dns_rebinding_is_refused(scene: Scene) -> None:

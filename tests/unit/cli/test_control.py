@@ -1,4 +1,4 @@
-"""Do `status`, `reload` and `drain` ask a running gate, and say in one line when they cannot?"""
+"""Do `status`, `reload`, `drain` and the others ask a running gate, and say in one line when they cannot?"""
 
 import json
 import threading
@@ -21,7 +21,23 @@ STATUS = {
     "sites": [
         {
             "name": "会計",
-            "mode": "block",
+            "mode": "canary",
+            "canary": 10,
+            "on_error": "forward",
+            "modes": {"ida-idq": "block", "short-name": "detect", "stream": "detect"},
+            "exceptions": [
+                {
+                    "id": "0a1b2c3d",
+                    "rule": "ida-idq",
+                    "path": "/search/*.idq",
+                    "state": "in-force",
+                    "hits": 12,
+                    "until": "2027-03-31",
+                    "owner": "Web 担当",
+                    "preset": False,
+                },
+                {"id": "4e5f6071", "hits": 0, "preset": True},
+            ],
             "server": "iis5",
             "codepages": [932],
             "rules": 3,
@@ -99,9 +115,17 @@ def test_status_for_people(gate: Gate) -> None:
     assert code == 0
     assert "ready on 127.0.0.1:80 for 1:01:01; ruleset abcd" in out
     assert "code-red.toml:3: wrong" in out
-    site, worker = out.splitlines()[-3], out.splitlines()[-1]
-    assert " ".join(site.split()) == "会計 block iis5 932 3 http://192.0.2.1:80 DOWN 1 2 refused"
-    assert " ".join(worker.split()) == "0 42 serving 1 0 2 killed"
+    lines = [" ".join(line.split()) for line in out.splitlines()[3:]]
+    assert lines == [
+        "会計 canary 10 % iis5 932 3 http://192.0.2.1:80 DOWN 1 2 refused",
+        "site 会計: what cannot be judged is FORWARDED",
+        "site 会計: mode block for ida-idq",
+        "site 会計: mode detect for short-name, stream",
+        "exception site rule path state hits until owner",
+        "0a1b2c3d 会計 ida-idq /search/*.idq in-force 12 2027-03-31 Web 担当",
+        "worker pid state clients waiting restarts last end",
+        "0 42 serving 1 0 2 killed",
+    ]
 
 
 def test_status_for_programs(gate: Gate) -> None:
@@ -109,12 +133,21 @@ def test_status_for_programs(gate: Gate) -> None:
     assert (code, json.loads(out)) == (0, STATUS)
 
 
+def test_a_rollback_is_told(gate: Gate) -> None:
+    gate.status = {**STATUS, "rolled_back": "beef"}
+    assert "rolled back from beef; the files say beef, which a reload takes over\n" in run(gate, "status")[1]
+    assert run(gate, "rollback") == (0, "done\n", "")
+    assert gate.asked == "/rollback"
+    assert run(gate, "rollback", "a/b?c") == (0, "done\n", "")
+    assert gate.asked == "/rollback/a%2Fb%3Fc"
+
+
 def test_not_ready(gate: Gate) -> None:
     gate.status = {**STATUS, "ready": False, "state": "draining"}
     assert run(gate, "status")[0] == 1
 
 
-@pytest.mark.parametrize("verb", ["reload", "drain"])
+@pytest.mark.parametrize("verb", ["reload", "drain", "rollback", "upgrade"])
 def test_verbs(gate: Gate, verb: str) -> None:
     assert run(gate, verb) == (0, "done\n", "")
     assert gate.asked == f"/{verb}"
@@ -122,7 +155,7 @@ def test_verbs(gate: Gate, verb: str) -> None:
     assert run(gate, verb) == (2, "", "x.toml:3: wrong\n")
 
 
-@pytest.mark.parametrize("verb", ["status", "reload", "drain"])
+@pytest.mark.parametrize("verb", ["status", "reload", "drain", "rollback", "upgrade"])
 def test_nobody_answers(verb: str) -> None:
     done = CliRunner().invoke(main, [verb, "--admin", "127.0.0.1:1"])
     assert done.exit_code == 3
@@ -130,6 +163,17 @@ def test_nobody_answers(verb: str) -> None:
     done = CliRunner().invoke(main, [verb, "--admin", "unix:/no/such.sock"])
     assert done.exit_code == 3
     assert done.stderr == "stopgap: no gate answers on unix:/no/such.sock: No such file or directory\n"
+
+
+def test_another_program_answers(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def page(self: BaseHTTPRequestHandler) -> None:
+        self.send_response(404)
+        self.end_headers()
+        self.wfile.write("<html>\n\x1b[31m 会計\n</html>".encode())
+
+    monkeypatch.setattr(Handler, "do_GET", page)
+    told = f"stopgap: no gate answers on 127.0.0.1:{gate.server_port}: answered 404 <html>\n"
+    assert run(gate, "status") == (3, "", told)
 
 
 def test_a_wrong_address() -> None:

@@ -125,7 +125,7 @@ def test_a_configuration(config: str, args: list[str], code: int, shown: str) ->
             '--server: no server table is called "iis9"; known: iis4, iis5, iis5.1, ',
         ),
         (["--codepage", "933", "/"], "--codepage: 933 is unknown; known: "),
-        (["--mode", "x", "/"], '--mode: "x" is unknown; choose one of block, detect'),
+        (["--mode", "x", "/"], '--mode: "x" is unknown; choose one of block, canary, detect'),
         (["--site", "nw", "/"], '--site: no site is called "nw"; known: default'),
         (["--config", "/nowhere.toml", "/"], "/nowhere.toml: cannot be read: No such file or directory"),
         (["http://"], "REQUEST: 'http://' names no host"),

@@ -1,5 +1,6 @@
 """Does `stopgap serve` come up, say what a person needs, and answer every mistake with one line?"""
 
+import http.client
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from stopgap.cli import main
+from stopgap.ruleset import load
 
 STOPGAP = [sys.executable, "-P", "-m", "stopgap"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("STOPGAP_")}
@@ -64,10 +66,21 @@ def test_says_where_before_what_and_how_strictly(tmp_path: Path) -> None:
         assert process.stdout.read() == ""
 
 
+def test_a_strict_canary(tmp_path: Path) -> None:
+    file = tmp_path / "stopgap.toml"
+    file.write_text(QUIET, "utf-8")
+    policy = " ".join(pack.name for pack in load.packaged() if pack.policy)
+    with running("--config", str(file), "--mode", "canary", "--strict", "--preset", "iis5-asp") as (_, said):
+        assert "server iis5" in said[1]
+        assert "mode    canary: for some clients refuses, for all others judges, logs AND FORWARDS" in said[2]
+        assert f" in {policy}; ruleset " in said[3]
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
         ([], "--origin: is missing"),
+        (["--origin", "http://h", "--preset", "iis5"], '--preset: no preset is called "iis5"; did you mean '),
         (["--origin", "192.0.2.1"], '--origin: "192.0.2.1" is not the URL of an origin'),
         (["--origin", "http://192.0.2.1", "--listen", "nowhere"], '--listen: "nowhere" is not an address'),
         (["--origin", "http://192.0.2.1", "--server", "iis9"], '--server: no server table is called "iis9"'),
@@ -92,6 +105,19 @@ def test_every_mistake_is_one_line(flags: list[str], line: str) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert line in done.stderr
     assert done.stdout == ""
+
+
+def test_the_demo_answers_at_localhost() -> None:
+    flags = ("--demo", "--listen", "127.0.0.1:0", "--admin", "off", "--workers", "1")
+    with running(*flags) as (process, said):
+        port = int(said[0].rpartition(":")[2])
+        for target, status in (("/form.asp", 200), ("/x.%2569da", 404)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", target)
+            assert connection.getresponse().status == status
+            connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
 
 
 def test_port_in_use(tmp_path: Path) -> None:

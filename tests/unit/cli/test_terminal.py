@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from stopgap.cli.terminal import console, wrong_input
+from stopgap.cli.terminal import console, counted, print_table, wrong_input
 from stopgap.errors import ConfigError
 
 
@@ -27,3 +27,16 @@ def test_wrong_input(capsys: pytest.CaptureFixture[str]) -> None:
         wrong_input(ConfigError("a: one", "b: two"))
     assert ended.value.code == 2
     assert capsys.readouterr() == ("", "a: one\nb: two\n")
+
+
+def test_columns_stand_below_each_other_in_japanese_too(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([("n", "site", "mode"), ("12", "会計システム", "block"), ("3", "b", "detect")], numbers=1)
+    assert capsys.readouterr().out.splitlines() == [
+        " n  site          mode",
+        "12  会計システム  block",
+        " 3  b             detect",
+    ]
+
+
+def test_one_and_many() -> None:
+    assert (counted(1, "rule"), counted(0, "rule"), counted(2, "rule")) == ("1 rule", "0 rules", "2 rules")

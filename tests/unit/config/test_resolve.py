@@ -79,6 +79,26 @@ def test_everything_written(tmp_path: Path) -> None:
     assert exception.compat is None
 
 
+@pytest.mark.parametrize(
+    ("written", "given", "state"),
+    [
+        ("", None, ""),
+        ("", "/var/lib/stopgap:/var/lib/other", "/var/lib/stopgap"),
+        ('state = "/srv/x"', "/var/lib/stopgap", "/srv/x"),
+        ('state = "kept"', None, "{folder}/kept"),
+        ('state = ""', "/var/lib/stopgap", ""),
+    ],
+)
+def test_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, given: str | None, state: str
+) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("STATE_DIRECTORY", given)
+    read = load(tmp_path, f'{written}\n[[site]]\nname = "a"\norigins = "http://192.0.2.1"\n')
+    assert read.state == state.format(folder=tmp_path)
+
+
 def test_every_default(tmp_path: Path) -> None:
     read = load(tmp_path, '[[site]]\nname = "a"\norigins = "http://192.0.2.1"\n')
     site = read.sites[0]
@@ -138,6 +158,11 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
         ("workers = 2", "workers = 0", "stopgap.toml:3: workers: must be between 1 and 256, not 0"),
         (
             "workers = 2",
+            "new_connections = -1",
+            "stopgap.toml:3: new_connections: must be between 0 (any number) and 1000000, not -1",
+        ),
+        (
+            "workers = 2",
             'workers = "2"',
             "stopgap.toml:3: workers: must be a whole number, not text in quotes",
         ),
@@ -159,7 +184,11 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
             "head = true",
             "stopgap.toml:21: site.deadlines.head: must be a number (seconds), not True",
         ),
-        ('"detect"', '"blok"', 'stopgap.toml:11: site.mode: "blok" is unknown; choose one of block, detect'),
+        (
+            '"detect"',
+            '"blok"',
+            'stopgap.toml:11: site.mode: "blok" is unknown; choose one of block, canary, detect',
+        ),
         (
             '"iis5"',
             '"iis9"',
@@ -168,9 +197,9 @@ def test_a_japanese_file_name(tmp_path: Path) -> None:
         ),
         (
             "http://192.0.2.11",
-            "https://192.0.2.11",
-            'stopgap.toml:8: site.origins: "https://192.0.2.11": TLS to an origin is not spoken; '
-            "write http://host or http://host:port, such as http://192.0.2.10:80",
+            "ftp://192.0.2.11",
+            'stopgap.toml:8: site.origins: "ftp://192.0.2.11" is not the URL of an origin; '
+            "write http://host:port or https://host:port, such as http://192.0.2.10:80",
         ),
         ('name = "kaikei"', "", "stopgap.toml:5: site.name: is missing"),
         (
@@ -236,13 +265,16 @@ def test_file_without_a_site(tmp_path: Path) -> None:
         (
             {"origins": ["192.0.2.10:80"]},
             '--origin: "192.0.2.10:80" is not the URL of an origin; '
-            "write http://host or http://host:port, such as http://192.0.2.10:80",
+            "write http://host:port or https://host:port, such as http://192.0.2.10:80",
         ),
         (
             {"origins": ["http://h"], "listen": ["80"]},
             '--listen: "80" is not an address; write host:port, such as 0.0.0.0:80 or [::]:80',
         ),
-        ({"origins": ["http://h"], "mode": "x"}, '--mode: "x" is unknown; choose one of block, detect'),
+        (
+            {"origins": ["http://h"], "mode": "x"},
+            '--mode: "x" is unknown; choose one of block, canary, detect',
+        ),
         (
             {"origins": ["http://h"], "tls": {"cert": "/nowhere/c.pem", "key": "/nowhere/k.pem"}},
             "--tls-cert: /nowhere/c.pem: cannot be read: No such file or directory",
@@ -256,7 +288,10 @@ def test_mistakes_in_flags(flags: dict[str, Any], expected: str) -> None:
 
 
 def test_a_wrong_flag_over_a_file_names_the_flag(tmp_path: Path) -> None:
-    assert problem(tmp_path, GOOD, {"mode": "x"}) == '--mode: "x" is unknown; choose one of block, detect'
+    assert (
+        problem(tmp_path, GOOD, {"mode": "x"})
+        == '--mode: "x" is unknown; choose one of block, canary, detect'
+    )
     assert problem(tmp_path, GOOD, {"listen": ["x"]}).startswith('--listen: "x" is not an address')
 
 
@@ -265,3 +300,51 @@ def test_origin_flag_over_several_sites(tmp_path: Path) -> None:
     assert problem(tmp_path, text.format("a") + text.format("b"), {"origins": ["http://x"]}) == (
         "--origin: stopgap.toml has 2 sites; change the origins there"
     )
+
+
+def test_modes_methods_and_fields(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace('mode = "detect"', 'mode = "canary"\nmethods = ["GET", "POST", "GET"]\nstrict = true')
+        + 'fields = ["param.q", "header.Referer"]\n[site.modes]\ncode-red = "detect"\nshort-name = "block"\n'
+    )
+    site = load(tmp_path, text).sites[0]
+    assert (site.mode, site.canary, site.strict) == ("canary", 10, True)
+    assert site.modes == {"code-red": "detect", "short-name": "block"}
+    assert site.methods == ("GET", "POST")
+    assert site.exceptions[0].fields == ("param.q", "header.Referer")
+
+
+@pytest.mark.parametrize(
+    ("keys", "canary"),
+    [
+        ("", 0),
+        ('mode = "canary"', 10),
+        ('mode = "canary"\ncanary = 25', 25),
+        ('modes = { short-name = "canary" }', 10),
+    ],
+)
+def test_the_share_of_a_canary(tmp_path: Path, keys: str, canary: int) -> None:
+    assert load(tmp_path, f'[[site]]\nname = "a"\norigins = "http://h"\n{keys}\n').sites[0].canary == canary
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("canary = 0", "canary: must be between 1 and 99 (percent of the clients), not 0"),
+        ("canary = 100", "canary: must be between 1 and 99 (percent of the clients), not 100"),
+        ('canary = "5"', "canary: must be a whole number, not text in quotes"),
+        ('modes = { a = "blok" }', 'modes.a: "blok" is unknown; choose one of block, canary, detect'),
+        ("modes = { a = true }", 'modes.a: "True" is unknown; choose one of block, canary, detect'),
+        ('modes = "detect"', "modes: must be a table, not text in quotes"),
+        ("strict = 1", "strict: must be true or false, not a whole number"),
+        ("methods = []", "methods: is empty; name the methods, "),
+        ('methods = "get"', 'methods: "get" is not a method; write it in upper case, such as "GET"'),
+        (
+            '[[site.exception]]\nrule = "a"\nreason = "b"\nfields = ["query.q"]',
+            'exception.fields: "query.q" is no field; write param.NAME, form.NAME, header.NAME or ',
+        ),
+    ],
+)
+def test_mistakes_in_modes_methods_and_fields(tmp_path: Path, keys: str, expected: str) -> None:
+    told = problem(tmp_path, f'[[site]]\nname = "a"\norigins = "http://h"\n{keys}\n')
+    assert told.split(": ", 1)[1].startswith(f"site.{expected}")

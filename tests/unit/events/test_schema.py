@@ -9,10 +9,11 @@ from stopgap.events import schema
 from stopgap.gate.messages import EventLine
 
 NOW = 1_000_000_000.0
-KNOWN = schema.Known(titles={"ida-idq": "索引"}, modes={"kaikei": "block"})
+KNOWN = schema.Known(titles={"ida-idq": "索引"})
 LINE: EventLine = (
     *(0xD1CE, 0, 1500, 1500, "kaikei", "refused", "denied", "extension-denied", 404, "ida-idq"),
     *("raw, decoded", 9, "GET", b'/default.ida?\x90\x00"\\', 17, "kaikei:80", b"curl\x1b[31m", "192.0.2.1"),
+    "canary",
 )
 
 
@@ -24,7 +25,7 @@ def told(line: EventLine) -> dict[str, object]:
 def changed(**changes: object) -> EventLine:
     names = (
         *("id", "count", "first", "last", "site", "action", "tier", "reason", "status", "rule"),
-        *("reading", "offset", "method", "target", "length", "host", "agent", "client"),
+        *("reading", "offset", "method", "target", "length", "host", "agent", "client", "mode"),
     )
     made = tuple(changes.get(name, value) for name, value in zip(names, LINE, strict=True))
     line: EventLine = msgspec.convert(made, EventLine)
@@ -51,7 +52,7 @@ def test_first_line() -> None:
         "source.ip": "192.0.2.1",
         "user_agent.original": "curl\\x1b[31m",
         "stopgap.site": "kaikei",
-        "stopgap.mode": "block",
+        "stopgap.mode": "canary",
         "stopgap.reason": "extension-denied",
         "stopgap.tier": "denied",
         "stopgap.reading": "raw, decoded",
@@ -68,10 +69,21 @@ def test_summary_counts_and_says_since_when() -> None:
     assert made["event.end"] == made["@timestamp"] == "2001-09-09T01:46:39.000Z"
 
 
-def test_detected_has_no_status_of_ours() -> None:
-    made = told(changed(action="detected"))
-    assert "http.response.status_code" not in made
-    assert (made["event.type"], made["event.outcome"]) == (["access", "allowed"], "success")
+@pytest.mark.parametrize(
+    ("action", "outcome", "access", "answered"),
+    [
+        ("refused", "failure", "denied", True),
+        ("tarpitted", "failure", "denied", True),
+        ("dropped", "failure", "denied", False),
+        ("detected", "success", "allowed", False),
+        ("stripped", "success", "allowed", False),
+    ],
+)
+def test_action_says_what_became_of_it(action: str, outcome: str, access: str, answered: bool) -> None:
+    made = told(changed(action=action))
+    assert made["event.action"] == action
+    assert (made["event.outcome"], made["event.type"]) == (outcome, ["access", access])
+    assert ("http.response.status_code" in made) == answered
 
 
 @pytest.mark.parametrize("byte", [b"\x00", b"\\", b'"', b"\xff", b"a", b"\x1b"])
@@ -90,7 +102,7 @@ def test_a_line_is_never_too_long(byte: bytes) -> None:
         rule="r" * 64,
         client="2001:0db8:0000:0000:0000:0000:0000:0001",
     )
-    known = schema.Known(titles={"r" * 64: "会" * 500}, modes={"会" * 64: "detect"})
+    known = schema.Known(titles={"r" * 64: "会" * 500})
     line = msgspec.json.encode(schema.event(worst, NOW, known))
     assert len(line) < schema.LONGEST
     json.loads(line)

@@ -13,10 +13,10 @@ from stopgap.events import schema, writer
 from stopgap.events.writer import Writer
 from stopgap.gate.messages import EventLine
 
-KNOWN = schema.Known(titles={}, modes={})
+KNOWN = schema.Known(titles={})
 LINE: EventLine = (
     *(1, 0, 0, 0, "s", "refused", "denied", "url-denied", 404, "r", "raw", 0),
-    *("GET", b"/", 1, "h", b"", "::1"),
+    *("GET", b"/", 1, "h", b"", "::1", "block"),
 )
 
 
@@ -35,6 +35,22 @@ def test_lines_are_written_and_remembered(tmp_path: Path) -> None:
     assert (made.written, made.dropped) == (2, 0)
 
 
+def test_the_last_events_are_found_by_their_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def line(number: int, count: int = 0) -> EventLine:
+        return (number, count, *LINE[2:])
+
+    made = Writer(str(tmp_path / "events"), KNOWN)
+    made.put([line(1), line(2), line(1, count=9), line(3, count=4)])
+    for number, count in ((1, 0), (2, 0), (3, 4)):
+        event = made.find(number)
+        assert event and (event.event_id, event.count) == (f"{number:016x}", count)
+    assert made.find(4) is None
+    made.put([line(9)] * (writer.KEPT - 2))
+    assert made.find(2) is None
+    assert made.find(3)
+    assert len(made.recent()) == writer.RECENT
+
+
 def test_a_flood_is_cut_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "BURST", 100.0)
     monkeypatch.setattr(writer, "PACE", 0.0)
@@ -45,7 +61,7 @@ def test_a_flood_is_cut_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     made.close(5.0)
     *_, last = lines(path)
     assert made.dropped == 900
-    assert (last["event.action"], last["stopgap.count"]) == ("dropped", 900)
+    assert (last["event.action"], last["stopgap.count"]) == ("lost", 900)
     assert len(made.recent()) == writer.RECENT
 
 
@@ -78,10 +94,10 @@ SCRIPT = """
 import sys, time
 from stopgap.events import schema
 from stopgap.events.writer import Writer
-made = Writer("-", schema.Known(titles={}, modes={}))
+made = Writer("-", schema.Known(titles={}))
 made.start()
 line = (1, 0, 0, 0, "s", "refused", "denied", "url-denied", 404)
-line += ("r", "raw", 0, "GET", b"/" * 900, 1, "h", b"", "::1")
+line += ("r", "raw", 0, "GET", b"/" * 900, 1, "h", b"", "::1", "block")
 began = time.monotonic()
 for _ in range(100):
     made.put([line] * 20)

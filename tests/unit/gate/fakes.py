@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from stopgap import _core
+from stopgap.gate import health
 from stopgap.gate.client import Client
 from stopgap.gate.messages import Site
 from stopgap.gate.pool import Origin, Pool
@@ -29,7 +30,10 @@ class Script:
         self.site = 0
         self.retriable = False
         self.busy = False
+        self.closed = False
         self.ended = False
+        self.fault: int | None = None
+        self.turned: list[str] = []
 
     def expect(self, call: str, given: Any, command: int, payload: bytes = b"") -> None:
         self.lines.append((call, given, command, payload))
@@ -47,13 +51,18 @@ class Script:
         return self._next("respond", data)
 
     def lost(self) -> tuple[int, bytes]:
+        self.fault = health.CLOSED
         return self._next("lost", None)
 
     def fail(self, reason: int) -> tuple[int, bytes]:
+        self.fault = reason
         return self._next("fail", _core.reasons()[reason][0])
 
     def expire(self) -> tuple[int, bytes]:
         return self._next("expire", None) if self.lines else (_core.WAIT, b"")
+
+    def turn_away(self, reason: int) -> None:
+        self.turned.append(_core.reasons()[reason][0])
 
     def end(self) -> None:
         self.ended = True
@@ -159,10 +168,12 @@ class House:
         self.pools = [self.pool]
         self.retired: list[Pool] = []
         self.clients: set[Client] = set()
+        self.tarpit: set[Client] = set()
         self.folder: str | None = None
         self.held = Held()
         self.most = 2
         self.shed = 0
+        self.leaving = False
         self.work: list[Coroutine[Any, Any, None]] = []
 
     def clock(self) -> float:
@@ -171,7 +182,7 @@ class House:
     def trusts(self, address: str) -> bool:
         return False
 
-    def session(self, address: str, tls: bool, trusted: bool) -> Script:
+    def session(self, address: str, tls: bool, trusted: bool, redirect: int = 0) -> Script:
         assert (address, trusted) == ("198.51.100.7", False)
         return self.script
 

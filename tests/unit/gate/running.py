@@ -95,7 +95,7 @@ class Running:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = listener.getsockname()[1]
         board = os.memfd_create("board")
-        os.ftruncate(board, 2 * 8 * _core.BOARD_WORDS)
+        os.ftruncate(board, 8 * (2 * _core.BOARD_WORDS + _core.RATE_WORDS))
         self.board = memoryview(mmap.mmap(board, 0)).cast("Q")[_core.BOARD_WORDS :]
         start = messages.Start(
             index=1,

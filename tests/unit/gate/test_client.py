@@ -114,34 +114,6 @@ def test_more_waits_until_the_client_reads() -> None:
     assert not wire.paused() and client.flags == 0
 
 
-def test_refusal_lingers_until_the_client_closes() -> None:
-    house = House()
-    client, wire = house.client()
-    house.script.expect("receive", b"bad", CLOSE, b"400")
-    client.data_received(b"bad")
-    client.data_received(b"x" * 1000)
-    assert wire.state == "half"
-    assert client.eof_received() is False
-
-
-def test_lingering_has_an_end() -> None:
-    house = House()
-    client, wire = house.client()
-    house.script.expect("receive", b"bad", CLOSE, b"400")
-    client.data_received(b"bad")
-    for _ in range(17):
-        client.data_received(bytes(65536))
-    assert wire.state == "aborted"
-
-
-def test_tls_is_closed_without_lingering() -> None:
-    house = House()
-    client, wire = house.client(tls=True)
-    house.script.expect("receive", b"bad", CLOSE, b"400")
-    client.data_received(b"bad")
-    assert wire.state == "closed"
-
-
 def test_last_closes() -> None:
     house = House()
     upstream, _ = house.idle()
@@ -315,7 +287,14 @@ def test_one_client_too_many() -> None:
     house = House()
     wires = [house.client()[1] for _ in range(house.most + 1)]
     assert [wire.state for wire in wires] == ["open", "open", "aborted"]
-    assert (house.shed, len(house.clients)) == (1, 2)
+    assert (house.shed, len(house.clients), house.script.turned) == (1, 2, ["gate-full"])
+
+
+def test_client_whose_session_is_closed_from_the_start() -> None:
+    house = House()
+    house.script.closed = True
+    _, wire = house.client()
+    assert (wire.state, house.shed, house.clients) == ("aborted", 0, set())
 
 
 def test_half_closed_client_gets_its_answer() -> None:

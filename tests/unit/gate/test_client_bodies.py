@@ -172,10 +172,10 @@ def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
     client, wire = house.client()
     body = bytes(MEMORY + 1)
     house.script.expect("receive", body, HOLD, body)
-    house.script.expect("fail", "internal-error", RETIRE | LAST, b"500")
+    house.script.expect("fail", "no-room", RETIRE | LAST, b"503")
     client.data_received(body)
     house.labour()
-    assert (wire.take(), wire.state) == (b"500", "half")
+    assert (wire.take(), wire.state) == (b"503", "half")
     assert "could not be spooled" in capsys.readouterr().err
 
 

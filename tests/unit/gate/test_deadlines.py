@@ -29,6 +29,7 @@ def test_origin_that_does_not_answer() -> None:
     house.script.expect("receive", b"GET", FORWARD, b"GET")
     client.data_received(b"GET")
     house.script.expect("expire", None, RETIRE, b"504")
+    house.script.fault = health.TIMEOUT
     run(house, 1)
     assert (wire.take(), wire.state, origin.state) == (b"504", "open", "aborted")
     assert house.pool.origins[0].health.counts[health.FAILURES.index("origin-timeout")] == 1
@@ -105,7 +106,7 @@ def test_error_of_one_client_spares_the_others() -> None:
     assert [str(fault) for fault in house.loop.faults] == ["fault"]
 
 
-def test_idle_client_leaves_when_the_worker_drains() -> None:
+def test_idle_client_leaves_when_its_login_is_gone() -> None:
     house = House()
     client, wire = house.client()
     client.flags |= flags.LEAVING

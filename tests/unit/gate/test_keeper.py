@@ -118,3 +118,20 @@ def test_a_command_that_is_not_there(start: Callable[[str], Scene]) -> None:
     scene.keeper.start(time.monotonic())
     assert scene.keeper.state == keeper.WAITING
     assert scene.keeper.exit == "could not be started: No such file or directory"
+
+
+def test_no_descriptor_for_the_next_one(
+    start: Callable[[str], Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again later, as any start that fails."""
+    scene = start("good")
+    with monkeypatch.context() as without:
+        without.setattr("socket.socketpair", out_of_files)
+        assert not scene.keeper.tick(time.monotonic())
+        assert (scene.keeper.state, scene.keeper.restarts) == (keeper.WAITING, 1)
+        assert scene.keeper.exit == "could not be started: Too many open files"
+    scene.until(lambda: scene.keeper.state == keeper.SERVING)
+
+
+def out_of_files() -> None:
+    raise OSError(24, "Too many open files")

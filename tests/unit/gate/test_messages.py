@@ -12,7 +12,7 @@ SENT: list[messages.Report] = [
         lines=[
             (
                 *(1, 0, 5, 5, "kaikei", "refused", "denied", "extension-denied", 404, "ida-idq", "raw", 3),
-                *("GET", b"/\x89\xef.ida", 6, "h", b"\xff", "192.0.2.1"),
+                *("GET", b"/\x89\xef.ida", 6, "h", b"\xff", "192.0.2.1", "block"),
             )
         ]
     ),
@@ -45,3 +45,8 @@ def test_wrong_message() -> None:
         messages.commands().feed(messages.frame(messages.Ready()))
     with pytest.raises(msgspec.DecodeError, match="control frame of"):
         messages.commands().feed(b"\xff\xff\xff\xff")
+
+
+def test_a_frame_that_is_no_text_is_named() -> None:
+    with pytest.raises(msgspec.DecodeError, match="not UTF-8"):
+        messages.reports().feed(b'\x00\x00\x00\x10{"type":"read\xf2"}')

@@ -43,7 +43,8 @@ def test_last_used_first() -> None:
 def test_dials_no_more_than_the_cap() -> None:
     at = house(connections=2)
     requests = [Request() for _ in range(3)]
-    assert all(at.pool.enqueue(request) for request in requests)
+    for request in requests:
+        at.pool.enqueue(request)
     assert len(at.dials) == 2
     (one, _), (two, _) = at.connect(), at.connect()
     assert [request.got for request in requests] == [one, two, None]
@@ -53,9 +54,11 @@ def test_dials_no_more_than_the_cap() -> None:
 
 def test_queue_is_bounded() -> None:
     at = house(connections=1, waiting=1)
-    assert at.pool.enqueue(Request())
-    assert not at.pool.enqueue(Request())
-    assert at.pool.enqueue(Request(), first=True), "a retry has its place"
+    waits, late, again = Request(), Request(), Request()
+    at.pool.enqueue(waits)
+    at.pool.enqueue(late)
+    at.pool.enqueue(again, first=True)
+    assert [one.told for one in (waits, late, again)] == ["", "origin-busy", ""], "a retry has its place"
 
 
 def test_closed_connection_makes_room() -> None:
@@ -126,6 +129,17 @@ def test_next_origin_is_tried() -> None:
     up, _ = at.connect()
     assert request.got is up
     assert [state.up for state in at.pool.states()] == [False, True]
+
+
+def test_idle_connection_serves_where_the_other_origin_refuses() -> None:
+    at = house(TWO, connections=1)
+    at.pool.enqueue(Request())
+    idle, _ = at.connect()
+    at.pool.release(idle)
+    request = Request()
+    at.pool.enqueue(request)
+    at.pool.failed(*at.dials.pop(), health.REFUSED, "refused")
+    assert request.got is idle
 
 
 def test_origin_that_is_down_is_skipped_for_a_while() -> None:
@@ -220,3 +234,189 @@ def test_two_dials_one_request() -> None:
     upstream = Upstream(at.pool, at.dials.pop(0)[0])
     Wire(upstream)
     assert at.pool.take() is upstream
+
+
+def test_equals_take_turns() -> None:
+    at = house(TWO)
+    for _ in range(2):
+        at.pool.enqueue(Request())
+    for upstream in [at.connect()[0] for _ in range(2)]:
+        at.pool.release(upstream)
+    given = []
+    for _ in range(4):
+        taken = at.pool.take()
+        assert taken is not None
+        given.append(taken.origin.url)
+        at.pool.release(taken)
+    assert given == [TWO.origins[0], TWO.origins[1]] * 2
+
+
+# Origins whose exchanges fail
+
+
+def exchanged(at: House, fault: int | None) -> Request:
+    """One request on the only connection there is, and how it ended."""
+    request = Request()
+    upstream = at.pool.take()
+    if upstream is None:
+        at.pool.enqueue(request)
+        if at.dials:
+            at.connect()
+        upstream = request.got
+    if upstream is not None:
+        request.got = upstream
+        at.pool.ended(upstream, fault)
+        if fault is None:
+            at.pool.release(upstream)
+        else:
+            upstream.drop()
+    return request
+
+
+def test_failures_in_a_row_put_an_origin_out() -> None:
+    at = house(failures=3)
+    for fault in (health.CLOSED, health.TIMEOUT, None, health.CLOSED, health.MALFORMED):
+        assert exchanged(at, fault).told == ""
+    assert exchanged(at, health.TIMEOUT).told == ""
+    (state,) = at.pool.states()
+    assert not state.up and state.error == "3 failures in a row, the last was origin-timeout"
+    assert exchanged(at, None).told == "origin-down", "at once"
+
+
+def test_one_trial_at_a_time() -> None:
+    at = house(failures=1)
+    exchanged(at, health.CLOSED)
+    at.now += 1
+    trial, second = Request(), Request()
+    at.pool.enqueue(trial)
+    at.pool.enqueue(second)
+    upstream, _ = at.connect()
+    third = Request()
+    at.pool.enqueue(third)
+    assert (trial.got, second.told, third.told) == (upstream, "origin-down", "origin-down")
+    at.pool.ended(upstream, health.CLOSED)
+    upstream.drop()
+    at.now += 1
+    assert exchanged(at, None).told == "origin-down", "it is left alone for longer"
+    at.now += 1
+    assert exchanged(at, None).told == ""
+    (state,) = at.pool.states()
+    assert state.up and state.error == ""
+    assert exchanged(at, None).told == ""
+
+
+def test_trial_whose_client_leaves_makes_room_for_another() -> None:
+    at = house(failures=1)
+    exchanged(at, health.CLOSED)
+    at.now += 1
+    trial = Request()
+    at.pool.enqueue(trial)
+    upstream, _ = at.connect()
+    upstream.drop()
+    assert exchanged(at, None).told == ""
+
+
+def test_only_one_of_those_who_waited_is_the_trial() -> None:
+    at = house(TWO, failures=1, connections=2)
+    requests = [Request() for _ in range(3)]
+    for request in requests:
+        at.pool.enqueue(request)
+    for _ in range(3):
+        at.pool.failed(*at.dials.pop(0), health.REFUSED, "refused")
+    while at.dials:
+        at.connect()
+    assert all(request.got or request.told for request in requests)
+
+
+def test_trial_that_cannot_connect_is_told_why() -> None:
+    at = house(failures=1)
+    exchanged(at, health.CLOSED)
+    at.now += 1
+    trial = Request()
+    at.pool.enqueue(trial)
+    at.pool.failed(*at.dials.pop(), health.REFUSED, "Connection refused")
+    assert trial.told == "origin-refused"
+
+
+def test_those_who_wait_are_told_when_the_last_origin_is_out() -> None:
+    at = house(failures=1, connections=1)
+    at.pool.enqueue(Request())
+    upstream, _ = at.connect()
+    late = Request()
+    at.pool.enqueue(late)
+    at.pool.ended(upstream, health.TIMEOUT)
+    assert late.told == "origin-down"
+
+
+def test_origin_that_is_out_loses_its_idle_connections() -> None:
+    at = house(failures=1)
+    idle, _ = at.idle()
+    busy, _ = at.idle()
+    assert at.pool.take() is busy
+    at.pool.ended(busy, health.CLOSED)
+    assert idle.closed and at.pool.take() is None
+
+
+def test_other_origin_takes_over() -> None:
+    at = house(TWO, failures=1)
+    at.pool.enqueue(Request())
+    upstream, _ = at.connect()
+    at.pool.ended(upstream, health.CLOSED)
+    upstream.drop()
+    for _ in range(3):
+        at.pool.enqueue(Request())
+    assert {origin.url for origin, _ in at.dials} == {TWO.origins[1]}
+
+
+def test_no_origin_is_out_where_none_should_be() -> None:
+    at = house(failures=0)
+    for _ in range(20):
+        assert exchanged(at, health.CLOSED).told == ""
+
+
+def test_only_a_watched_origin_is_told_of_what_went_well() -> None:
+    at = house(failures=2)
+    upstream, _ = at.idle()
+    assert not upstream.heed
+    at.pool.ended(upstream, health.CLOSED)
+    late, _ = at.idle()
+    assert upstream.heed and late.heed
+    at.pool.ended(late, None)
+    assert not upstream.heed and not late.heed
+
+
+def test_probes_shut_and_open() -> None:
+    at = house(TWO)
+    for origin in at.pool.origins:
+        at.pool.probed(origin, "GET /: 500", 1, 1)
+    request = Request()
+    at.pool.enqueue(request)
+    assert request.told == "origin-down"
+    at.pool.probed(at.pool.origins[1], "", 1, 1)
+    at.pool.enqueue(Request())
+    assert [origin.url for origin, _ in at.dials] == [TWO.origins[1]]
+    assert [state.error for state in at.pool.states()] == ["GET /: 500", ""]
+
+
+def test_slow_start() -> None:
+    at = house(TWO, failures=1, slow_start=10.0)
+    back = at.pool.origins[0]
+    at.pool.probed(back, "GET /: 500", 1, 1)
+    at.pool.probed(back, "", 1, 1)
+    shares = []
+    for seconds in (0, 5, 10):
+        at.now = back.health.back + seconds
+        at.dials.clear()
+        for origin in at.pool.origins:
+            origin.dialing = 0
+        at.pool.waiting.clear()
+        for _ in range(20):
+            at.pool.enqueue(Request())
+        shares.append(sum(origin is back for origin, _ in at.dials))
+    assert shares[0] <= 2 and shares[0] < shares[1] < shares[2] == 10
+
+
+def test_pool_lasts_while_its_origins_do() -> None:
+    at = house()
+    assert at.pool.lasts(msgspec.structs.replace(SITE, connections=3, failures=2, connect=1.0))
+    assert not at.pool.lasts(msgspec.structs.replace(SITE, origins=("http://192.0.2.9:80",)))

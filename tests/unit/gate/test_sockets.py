@@ -103,3 +103,43 @@ def test_sockets_of_another_process_are_left_alone(monkeypatch: pytest.MonkeyPat
     rows = sockets.listeners([LOOPBACK], 1)
     close(rows)
     assert os.environ["LISTEN_FDS"] == "1"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_sockets_of_another_supervisor_are_all_used(workers: int) -> None:
+    """Somebody may wait in the queue of each; workers beyond their number share them."""
+    addresses = [LOOPBACK, Address("::1", 0)]
+    old = sockets.listeners(addresses, 3)
+    handed = sockets.by_address(addresses, old)
+    rows = sockets.listeners(addresses, workers, handed)
+    try:
+        assert [len(socks) for socks in handed.values()] == [3, 3]
+        places = [list(dict.fromkeys(map(sockets.bound, row))) for row in (*old, *rows)]
+        assert places == [places[0]] * len(places) and len(places[0]) == 2
+        queues = [[os.fstat(sock.fileno()).st_ino for sock in row] for row in rows]
+        assert {inode for row in queues for inode in row} == {
+            os.fstat(sock.fileno()).st_ino for row in old for sock in row
+        }
+        assert all(len(set(row)) == len(row) for row in queues)
+        assert all(sock.get_inheritable() and not sock.getblocking() for row in rows for sock in row)
+    finally:
+        close(rows)
+        close(old)
+
+
+def test_the_admin_socket_is_handed_over() -> None:
+    with sockets.listener(LOOPBACK) as old, sockets.listener(LOOPBACK, {str(LOOPBACK): old}) as door:
+        assert sockets.bound(door) == sockets.bound(old)
+    with sockets.listener(LOOPBACK) as old, sockets.listener(LOOPBACK, {"127.0.0.1:1": old}) as door:
+        assert sockets.bound(door) != sockets.bound(old)
+
+
+def test_an_adopted_socket_blocks_in_no_process() -> None:
+    """The flag is one for all copies: had `dup` cleared it, a worker that accepts would stand still."""
+    (row,) = sockets.listeners([LOOPBACK], 1)
+    try:
+        adopted = sockets.adopted(os.dup(row[0].fileno()))
+        with adopted, adopted.dup():
+            assert os.get_blocking(row[0].fileno()) is False
+    finally:
+        close([row])

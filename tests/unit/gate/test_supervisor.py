@@ -19,17 +19,21 @@ from stopgap.errors import InputError
 from stopgap.gate.sockets import StartError
 from stopgap.gate.supervisor import Supervisor
 
+MORNING = 1_800_000_000.0
+"""15 January 2027, eight in the morning."""
 FAKE = Path(__file__).with_name("fake_worker.py")
 SITE = """
 listen = "127.0.0.1:{port}"
 admin = "{admin}"
 workers = {workers}
 log = "{log}"
+state = "{state}"
 [[site]]
 name = "s"
 origins = "http://127.0.0.1:1"
 packs = []
 mode = "{mode}"
+{more}
 [site.deadlines]
 drain = {drain}
 """
@@ -38,7 +42,7 @@ drain = {drain}
 class Gate:
     """A supervisor over fake workers, and what a test does to it while it runs."""
 
-    def __init__(self, folder: Path, how: str, workers: int = 2) -> None:
+    def __init__(self, folder: Path, how: str, workers: int = 2, more: str = "", state: str = "") -> None:
         self.file = folder / "stopgap.toml"
         self.log = folder / "events.log"
         self.values = {
@@ -48,9 +52,13 @@ class Gate:
             "log": self.log,
             "mode": "block",
             "drain": 5.0,
+            "more": more,
+            "state": state,
         }
         self.write()
-        self.supervisor = Supervisor(lambda: config.load(str(self.file)), [sys.executable, str(FAKE), how])
+        self.now = MORNING
+        command = [sys.executable, str(FAKE), how]
+        self.supervisor = Supervisor(lambda: config.load(str(self.file)), command, lambda: self.now)
 
     def write(self, **changes: object) -> None:
         self.values.update(changes)
@@ -167,7 +175,7 @@ def test_hup_reloads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"mode": "shout"}, 'stopgap.toml:10: site.mode: "shout" is unknown'),
+        ({"mode": "shout"}, 'stopgap.toml:11: site.mode: "shout" is unknown'),
         ({"workers": 3}, "workers: was 2, is now 3: needs a restart"),
         ({"port": 1}, "needs a restart"),
     ],
@@ -245,3 +253,39 @@ def test_port_in_use() -> None:
 def test_bad_configuration() -> None:
     with pytest.raises(InputError, match="--origin"):
         Supervisor(lambda: config.load(None, {}))
+
+
+EXCEPTION = 'exception = [{ rule = "short-name", path = "/a", reason = "why", until = 2027-01-15 }]'
+
+
+def test_an_exception_ends_at_midnight_without_the_files(tmp_path: Path) -> None:
+    def script(gate: Gate) -> None:
+        before = gate.supervisor.status
+        (excepted,) = before.sites[0].exceptions
+        assert (excepted.state, excepted.until, excepted.hits) == ("unused", "2027-01-15", 0)
+        gate.write(mode="wrong")
+        gate.now += 86_400
+        gate.until(lambda: gate.supervisor.status.sites[0].exceptions[0].state == "expired")
+        gate.until(lambda: gate.versions() == {gate.supervisor.status.ruleset} != {before.ruleset})
+        assert gate.supervisor.status.reload.ok
+
+    assert Gate(tmp_path, "good", more=EXCEPTION).run(script) == 0
+
+
+def test_an_upgrade_that_fails_changes_nothing_and_nothing_else_goes_on_meanwhile(tmp_path: Path) -> None:
+    def script(gate: Gate) -> None:
+        before = gate.supervisor.status.ruleset
+        gate.supervisor._succession._command = [sys.executable, "-c", "import time; time.sleep(2); exit(4)"]
+        os.kill(os.getpid(), signal.SIGUSR2)
+        gate.until(lambda: gate.supervisor._succession.pending)
+        for verb in ("upgrade", "reload", "rollback"):
+            answer = gate.supervisor.ask(verb)
+            assert not answer.ok and "an upgrade is under way" in answer.text
+        gate.until(lambda: not gate.supervisor._succession.pending)
+        assert gate.supervisor.ask("reload").ok
+        answer = gate.supervisor.ask("upgrade")
+        assert "ended (exit status 4)" in answer.text
+        assert gate.ask_clients() == "good\n"
+        assert gate.supervisor.status.ruleset == before
+
+    assert Gate(tmp_path, "good").run(script) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stopgap.errors import InputError
+from stopgap.errors import ConfigError, InputError
 from stopgap.ruleset import load, spec, vectors
 from stopgap.ruleset.exceptions import Resolved, resolve
 from tests.unit.ruleset.builders import config_of
@@ -22,9 +22,9 @@ def resolved(folder: Path, text: str) -> Resolved:
 def test_tight_is_the_default(tmp_path: Path) -> None:
     found = resolved(tmp_path, 'rule = "ida-idq"\npath = "/search/*.idq"\nowner = "web team"\n')
     (ida,) = (rule for pack in load.packaged() for rule in pack.rules if rule.id == "ida-idq")
-    assert found.exceptions == (
-        {"rule": "ida-idq", "path": "/search/*.idq", "clients": (), "when": ida.compat["tight"]},
-    )
+    (made,) = found.exceptions
+    assert len(made.pop("id")) == 8
+    assert made == {"rule": "ida-idq", "path": "/search/*.idq", "clients": (), "when": ida.compat["tight"]}
     assert (found.reasons, found.warnings) == (("why (web team)",), ())
 
 
@@ -37,6 +37,36 @@ def test_named_modes(tmp_path: Path, compat: str, mode: str | None) -> None:
     assert found.warnings == (
         () if mode else (opened + "what the rule protects is open to every request it covers",)
     )
+
+
+def test_a_rule_without_the_usual_mode_is_not_opened_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(
+        '[[rule]]\nid = "own"\ntitle = "t"\nmatch = { extension = "x" }\nblock = "GET /a.x HTTP/1.0"\n'
+        'pass = "GET / HTTP/1.0"\ncompat = { short = { query = { length = { under = 9 } } } }\n',
+        "utf-8",
+    )
+    named = SITE.replace("[[site.exception]]", 'rules = "own.toml"\n[[site.exception]]', 1)
+    read = config_of(tmp_path, named + 'rule = "own"\npath = "/a.x"\n')
+    with pytest.raises(ConfigError, match='compat: is missing; choose one of short, none for "own"'):
+        spec.build(read, load.load(read), spec.Registry(), TODAY)
+
+
+def test_fields_are_told_apart_from_their_names(tmp_path: Path) -> None:
+    found = resolved(tmp_path, 'rule = "worm-backdoor"\npath = "/a"\nfields = ["param.a.b", "header.X"]\n')
+    assert found.exceptions[0]["fields"] == [
+        {"field": "param", "name": "a.b"},
+        {"field": "header", "name": "X"},
+    ]
+
+
+def test_an_id_stays_while_what_it_covers_does(tmp_path: Path) -> None:
+    def ident(text: str) -> object:
+        return resolved(tmp_path, f'rule = "worm-backdoor"\npath = "/a"\n{text}').exceptions[0]["id"]
+
+    first = ident("")
+    assert ident('owner = "me"\nuntil = 2027-01-20\n') == first
+    assert ident('clients = ["192.0.2.1", "192.0.2.2"]\n') == ident('clients = ["192.0.2.2", "192.0.2.1"]\n')
+    assert len({first, ident('clients = "192.0.2.1"\n'), ident('fields = "param.q"\n')}) == 3
 
 
 @pytest.mark.parametrize(
@@ -83,6 +113,10 @@ def test_an_exception_for_everything_is_warned_of(tmp_path: Path) -> None:
         (
             'rule = "ida-idq"\ncompat = "loose"',
             'compat: "ida-idq" has no compat "loose"; known: tight, relaxed, none',
+        ),
+        (
+            'rule = "short-name"\nfields = "param.q"',
+            'fields: "short-name" is a reason of the whole request; only a rule can be judged ',
         ),
         ('rule = "short-name"\ncompat = "tight"', 'compat: "short-name" has no compat "tight"; known: none'),
     ],
@@ -151,4 +185,40 @@ def test_a_japanese_path_is_covered_in_every_reading(
     read = config_of(tmp_path, f'{site}rule = "ida-idq"\npath = "{path}"\n')
     built = spec.build(read, load.load(read), spec.Registry(), TODAY)
     verdict = spec.compiled(built).judge(vectors.request(f"GET {target}?q=x HTTP/1.0"), 0)
+    assert (verdict is None) == passes
+
+
+FIELDS_PACK = """
+[[rule]]
+id = "evil"
+title = "T"
+match = { any = [
+    { param = { value = { contains = "evil" } } },
+    { form = { value = { contains = "evil" } } },
+    { header = { referer = { contains = "evil" } } },
+    { cookie = { c = { contains = "evil" } } },
+] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "request_text", "passes"),
+    [
+        ('"param.q"', "GET /a?q=evil HTTP/1.0", True),
+        ('"param.q"', "GET /a?q=evil&p=evil HTTP/1.0", False),
+        ('"param.q"', "GET /a?q=evil HTTP/1.0\nReferer: evil", False),
+        ('"param.q"', "GET /b?q=evil HTTP/1.0", False),
+        ('"header.Referer"', "GET /a HTTP/1.0\nREFERER: evil", True),
+        ('"cookie.c"', "GET /a HTTP/1.0\nCookie: b=1; c=evil", True),
+        ('"cookie.c", "param.q"', "GET /a?q=evil HTTP/1.0\nCookie: c=evil", True),
+        ('"form.q"', "POST /a HTTP/1.0\nContent-Length: 6\n\nq=evil", True),
+        ('"form.q"', "POST /a?q=evil HTTP/1.0\nContent-Length: 6\n\nq=evil", False),
+    ],
+)
+def test_a_field_that_may_hold_anything(tmp_path: Path, fields: str, request_text: str, passes: bool) -> None:
+    (tmp_path / "ours.toml").write_text(FIELDS_PACK, "utf-8")
+    site = SITE.replace("[[site.", 'packs = []\nrules = "ours.toml"\n[[site.')
+    read = config_of(tmp_path, f'{site}rule = "evil"\npath = "/a"\nfields = [{fields}]\n')
+    built = spec.build(read, load.load(read), spec.Registry(), TODAY)
+    verdict = spec.compiled(built).judge(vectors.request(request_text), 0)
     assert (verdict is None) == passes

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from stopgap.ruleset.lint import lint
+from stopgap.ruleset.lint import fit_empty, lint
 from tests.unit.ruleset.builders import rules_of
 
 RULE = (
     "[[rule]]\nid = 'r'\ntitle = 'T'\nmatch = {match}\nblock = 'GET /a HTTP/1.0'\npass = 'GET / HTTP/1.0'\n"
 )
+EMPTY = (
+    'fits the empty text, and so nearly every request; let it want a byte ("+" for "*"), or write '
+    'equals = "" if an empty value is meant'
+)
+NOTHING = "body: length = { under = 0 } can never hold: nothing is less than 0"
 
 
 @pytest.mark.parametrize(
@@ -60,10 +65,15 @@ RULE = (
             'query, where "+" is one',
         ),
         ("{ headers = 'a b' }", "headers: 'a b' can never occur there: no header name holds it"),
-        ("{ query = { regex = 'a*' } }", "query: the regex 'a*' fits the empty text, and so every request"),
+        ("{ query = { regex = 'a*' } }", f"query: the regex 'a*' {EMPTY}"),
+        ("{ query = { regex = '(?-u)x?' } }", f"query: the regex '(?-u)x?' {EMPTY}"),
+        ("{ param = { name = 'a', value = { regex = 'x?' } } }", f"param: the regex 'x?' {EMPTY}"),
+        ("{ body = { length = { under = 0 } } }", NOTHING),
+        ("{ header = { 'a b' = 'x' } }", "header: 'a b' can never occur there: no header has such a name"),
         (
-            "{ param = { name = 'a', value = { regex = 'x?' } } }",
-            "param: the regex 'x?' fits the empty text, and so every request",
+            r"{ path = { contains = '\xc0\xaf' } }",
+            r"path: '\\xc0\\xaf' can never occur there: a path is decoded to UTF-8; write the character "
+            "itself, or test path.raw",
         ),
         ("{ query = { contains = '' } }", 'query: contains = "" fits every request'),
     ],
@@ -76,7 +86,8 @@ def test_matches(tmp_path: Path, match: str, what: str) -> None:
 @pytest.mark.parametrize(
     "match",
     [
-        r"{ path = { contains = '\xe5\x5c' } }",
+        r"{ path = { contains = '\xbd' } }",
+        r"{ path = { raw = { contains = '\xe5\x5c' } } }",
         "{ path = { raw = { contains = '%5c' } } }",
         "{ extension = '' }",
         "{ path = { regex = '^/a//b' } }",
@@ -88,6 +99,10 @@ def test_matches(tmp_path: Path, match: str, what: str) -> None:
 )
 def test_nothing_is_said_of_what_may_be(tmp_path: Path, match: str) -> None:
     assert lint(rules_of(tmp_path, RULE.replace("{match}", match))) == []
+
+
+def test_a_wrong_regex_does_not_hide_one_that_fits_the_empty_text() -> None:
+    assert fit_empty({"(a", "b*", "c", "(d"}) == {"b*"}
 
 
 def test_vectors_are_wanted(tmp_path: Path) -> None:

@@ -188,4 +188,55 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     read = config.load(write(tmp_path, text, "stopgap.toml"))
     with pytest.raises(InputError) as caught:
         load.load(read)
-    assert str(caught.value) == f"{tmp_path}/rules.d: cannot be read: No such file or directory"
+    at = f"{tmp_path}/stopgap.toml:4: site.rules"
+    assert str(caught.value) == f"{at}: {tmp_path}/rules.d: cannot be read: No such file or directory"
+
+
+PACKS = {
+    "one": RULE,
+    "two": "policy = true\n" + RULE.replace('"first"', '"third"').replace('"second"', '"fourth"'),
+    "coverage": '[[row]]\nid = "V-IDA"\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, ["first", "second"]),
+        ({"strict": True}, ["first", "second", "third", "fourth"]),
+        ({"packs": ["two"]}, ["third", "fourth"]),
+        ({"packs": ["one"], "strict": True}, ["first", "second", "third", "fourth"]),
+        ({"packs": [], "strict": True}, ["third", "fourth"]),
+        ({"packs": []}, []),
+    ],
+)
+def test_policy_packs_are_off_unless_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, object], expected: list[str]
+) -> None:
+    for name, text in PACKS.items():
+        write(tmp_path / "packs", text, f"{name}.toml")
+    monkeypatch.setattr(load, "PACKS", tmp_path / "packs")
+    assert [(one.name, one.policy) for one in load.packaged()] == [("one", False), ("two", True)]
+    read = config.load(None, {"origins": ["http://h"], **keys})
+    assert [rule.id for rule in load.load(read).rules] == expected
+
+
+def test_only_the_folder_that_ships_has_a_register(tmp_path: Path) -> None:
+    write(tmp_path, RULE, "coverage.toml")
+    assert load.pack_files(str(tmp_path)) == [f"{tmp_path}/coverage.toml"]
+
+
+def test_a_configuration_may_hold_rules_itself(tmp_path: Path) -> None:
+    rules = RULE.removeprefix('title = "Ours"\n')
+    sites = [f'[[site]]\nname = "{n}"\nhosts = "{n}"\norigins = "http://o"\npacks = []\n' for n in "ab"]
+    read = config.load(write(tmp_path, "".join(sites) + rules, "stopgap.toml"))
+    ruleset = load.load(read)
+    assert [(rule.id, rule.pack, rule.line) for rule in ruleset.rules] == [
+        ("first", "stopgap", 12),
+        ("second", "stopgap", 25),
+    ]
+    assert ruleset.sites == {"a": (0, 1), "b": (0, 1)}
+    with pytest.raises(InputError, match=r"stopgap.toml:15: rule \"first\": servers: no server table"):
+        load.load(
+            config.load(write(tmp_path, "".join(sites) + rules.replace('"iis5"', '"iis3"'), "stopgap.toml"))
+        )

@@ -49,6 +49,15 @@ MATCHES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"param": {"count": {"over": 256}}}, {"field": "param", "test": "count", "over": 256}),
     ({"param": {"repeat": {"over": 64}}}, {"field": "param", "test": "repeat", "over": 64}),
     (
+        {"form": {"value": {"contains": ".."}, "count": {"over": 1000}}},
+        {
+            "all": [
+                {"field": "form", "test": "count", "over": 1000},
+                {"field": "form", "same": [{"on": "value", "test": "contains", "value": [".."]}]},
+            ]
+        },
+    ),
+    (
         {"param": {"name": "CiTemplate", "value": {"contains": ".."}}},
         {
             "field": "param",
@@ -118,6 +127,11 @@ def test_matches(table: dict[str, Any], expr: dict[str, Any]) -> None:
         ),
         ({"any": [{"pth": "/"}]}, ("any", 0, "pth"), 'unknown field; did you mean "path"?'),
         ({"not": "x"}, ("not",), "must be a match table, such as { extension = ... }"),
+        (
+            {"form": {"id": "1"}},
+            ("form", "id"),
+            'unknown key; known: count, name, repeat, value; write name = "id", value = ...',
+        ),
         (
             {"param": {"id": "1"}},
             ("param", "id"),

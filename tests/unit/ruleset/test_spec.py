@@ -68,3 +68,33 @@ def test_a_limit_beyond_what_the_gate_bears_is_told_with_its_place(tmp_path: Pat
     assert str(caught.value).startswith(
         f'{tmp_path}/stopgap.toml:1: site "a": limits.target: 10000000 is not '
     )
+
+
+def test_keys_are_left_out_where_they_say_nothing(tmp_path: Path) -> None:
+    keys = 'packs = ["code-red"]\nmode = "canary"\nmethods = "GET"\nmodes = { ida-idq = "block" }\n'
+    for text, expected in (
+        ('packs = ["code-red"]\n', {}),
+        (keys, {"canary": 10, "methods": ["GET"], "modes": {"ida-idq": "block"}}),
+    ):
+        read = config_of(tmp_path, SITE.format("a") + text)
+        (site,) = msgspec.json.decode(spec.build(read, load.load(read), spec.Registry()).json)["sites"]
+        assert {key: site[key] for key in ("canary", "methods", "modes") if key in site} == expected
+
+
+def test_exceptions_keep_their_counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (
+        f'[[site.exception]]\nrule = "stream"\nreason = "why"\npath = "/{name}"\n' for name in ("a", "表")
+    )
+    registry = spec.Registry()
+
+    def counters(text: str) -> list[int]:
+        read = config_of(tmp_path, SITE.format("a") + "packs = []\ncodepage = 932\n" + text)
+        (site,) = msgspec.json.decode(spec.build(read, load.load(read), registry).json)["sites"]
+        return [exception["counter"] for exception in site["exceptions"]]
+
+    assert counters(one) == [0]
+    assert set(counters(two)) == {1}
+    assert set(counters(two + one)) == {0, 1}
+    monkeypatch.setitem(spec.MOST_COUNTERS, "exception", 2)
+    with pytest.raises(InputError, match=r"all 2 exception counters are taken since the start; restart$"):
+        counters(one.replace("/a", "/b"))

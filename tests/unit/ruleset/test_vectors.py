@@ -63,6 +63,21 @@ def test_failures_name_everything(tmp_path: Path) -> None:
     ]
 
 
+LABEL = """\
+[[rule]]
+id = "half"
+title = "T"
+match = { reason = "bad-dbcs" }
+block = ['GET /a%81.asp HTTP/1.0', 'GET /b.asp HTTP/1.0']
+pass = ['GET /%95%5C.asp HTTP/1.0', 'GET / HTTP/1.0']
+"""
+
+
+def test_a_label_holds_in_one_of_the_code_pages(tmp_path: Path) -> None:
+    (failure,) = vectors.run(rules_of(tmp_path, LABEL))
+    assert failure.vector.text == "GET /b.asp HTTP/1.0"
+
+
 def test_progress_is_told() -> None:
     rules = load.packaged()[0].rules[:2]
     told: list[None] = []

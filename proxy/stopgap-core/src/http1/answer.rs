@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 
 use super::framing::{binds, decimal, tokens};
 use super::rewrite::{line, number};
+use super::scrub::{Fate, Scrub};
 
 /// Bytes of an answer's head, and how many fields and 1xx answers it may have.
 pub const HEAD: usize = 65_536;
@@ -58,7 +59,12 @@ pub struct Unframeable;
 
 /// `Err`: cannot be framed safely. `Ok(None)`: more bytes are needed. The client's head is appended to
 /// `out`, except for 1xx answers, which end here (101 passes when the upgrade was permitted).
-pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answer>, Unframeable> {
+pub fn read(
+    buf: &[u8],
+    asked: &Asked,
+    scrub: Option<&Scrub<'_>>,
+    out: &mut Vec<u8>,
+) -> Result<Option<Answer>, Unframeable> {
     let mut fields: [MaybeUninit<httparse::Header<'_>>; FIELDS] = [const { MaybeUninit::uninit() }; FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -67,7 +73,8 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
         Ok(httparse::Status::Partial) if buf.len() <= HEAD => return Ok(None),
         _ => return Err(Unframeable),
     };
-    let status = response.code.ok_or(Unframeable)?;
+    // RFC 9110 15: the first digit is a class of 1 to 5; old applications go beyond, none begins with 0.
+    let status = response.code.filter(|code| *code >= 100).ok_or(Unframeable)?;
     let minor = response.version.ok_or(Unframeable)?;
     let mut sizes: Option<u64> = None;
     let (mut chunked, mut close, mut keep, mut binding) = (false, false, false, false);
@@ -145,6 +152,15 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
         if !kept {
             continue;
         }
+        match scrub.map_or(Fate::Kept, |scrub| scrub.field(field.name, field.value)) {
+            Fate::Kept => {}
+            Fate::LeftOut => continue,
+            Fate::Changed(value) => {
+                flush(buf, run.take(), out);
+                line(out, field.name.as_bytes(), &value);
+                continue;
+            }
+        }
         // Neighbours that are already `Name: value CRLF` go in one piece.
         let (start, end) = (offset(buf, field.name.as_bytes()), offset(buf, field.value) + field.value.len());
         let canonical = !field.value.is_empty()
@@ -164,6 +180,9 @@ pub fn read(buf: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Result<Option<Answe
         }
     }
     flush(buf, run, out);
+    if let Some(scrub) = scrub {
+        scrub.add(out);
+    }
     if status == 101 {
         out.extend_from_slice(b"Connection: Upgrade\r\n");
         line(out, b"Upgrade", upgrade);

@@ -1,10 +1,12 @@
 //! The chunked coding, read exactly (RFC 9112 7.1) for both sides.
 //!
 //! For requests stricter than the RFC: a size is one to eight hexadecimal digits without padding, there
-//! are no extensions, every line ends in CRLF. What differs is refused (catalogue B7): each leniency
-//! here has been a smuggling hole somewhere. Old origins pad their sizes with zeros and spaces, and
+//! are no extensions, a trailer is a field, every line ends in CRLF. What differs is refused (catalogue
+//! B7): each leniency here has been a smuggling hole somewhere. Old origins pad their sizes with zeros and spaces, and
 //! extensions must be ignored (7.1.1), so an answer may have them: its chunks are written anew, and
 //! nothing of them passes. Trailers are read, bounded and dropped (catalogue V-TRL).
+
+use super::head::is_tchar;
 
 /// Bytes of trailers and extensions that are read before a body is refused.
 const EXTRA: u16 = 8192;
@@ -21,6 +23,8 @@ enum State {
     DataLf,
     /// At the start of a line after the last chunk.
     TrailerStart,
+    /// In the name of a trailer: requests only.
+    TrailerName,
     Trailer,
     TrailerLf,
     EndLf,
@@ -123,6 +127,11 @@ impl Decoder {
             (State::TrailerStart, b'\r') => State::EndLf,
             (State::EndLf, b'\n') => State::Done,
             (State::TrailerStart, b' ' | b'\t' | b':') => return Err(ChunkError::Grammar),
+            (State::TrailerStart | State::TrailerName, byte) if !self.lenient && is_tchar(byte) => {
+                self.skip(State::TrailerName)?
+            }
+            (State::TrailerName, b':') => self.skip(State::Trailer)?,
+            (State::TrailerStart, _) if !self.lenient => return Err(ChunkError::Grammar),
             (State::Trailer, b'\r') => State::TrailerLf,
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::TrailerStart | State::Trailer, byte) if byte >= b' ' && byte != 0x7f || byte == b'\t' => {

@@ -2,7 +2,7 @@
 //!
 //! Everything that two servers have ever disagreed about is refused (catalogue 1.6, RFC 9112 6.3):
 //! both lengths, two lengths, a length that is no plain number, a transfer coding that is not exactly
-//! `chunked`, any transfer coding on HTTP/1.0.
+//! `chunked`, any transfer coding on HTTP/1.0, either name with an underscore.
 
 use memchr::memchr;
 
@@ -92,6 +92,9 @@ pub fn framing(buf: &[u8], head: &Head) -> Result<Framing, Fault> {
                 plan.expect = head.minor == 1;
             }
             Known::Upgrade => upgrade = Some(index),
+            Known::Disguised => {
+                return Err(Fault { reason: Reason::BadHeaderName, offset: field.name.start as usize });
+            }
             Known::ContentEncoding if !value.eq_ignore_ascii_case(b"identity") => plan.encoded = Some(at),
             Known::Authorization => plan.binds |= binds(value),
             _ => {}

@@ -60,6 +60,8 @@ pub enum Known {
     ForwardedProto,
     Authorization,
     Cookie,
+    /// `Content_Length` or `Transfer_Encoding`: what hands headers on as variables reads `-` and `_` as one.
+    Disguised,
 }
 
 /// By the length of the name, so that one comparison or two decide.
@@ -78,10 +80,18 @@ const KNOWN: [&[(&[u8], Known)]; 18] = [
     &[],
     &[],
     &[(b"authorization", Known::Authorization)],
-    &[(b"content-length", Known::ContentLength), (b"http2-settings", Known::Http2Settings)],
+    &[
+        (b"content-length", Known::ContentLength),
+        (b"http2-settings", Known::Http2Settings),
+        (b"content_length", Known::Disguised),
+    ],
     &[(b"x-forwarded-for", Known::ForwardedFor)],
     &[(b"proxy-connection", Known::ProxyConnection), (b"content-encoding", Known::ContentEncoding)],
-    &[(b"transfer-encoding", Known::TransferEncoding), (b"x-forwarded-proto", Known::ForwardedProto)],
+    &[
+        (b"transfer-encoding", Known::TransferEncoding),
+        (b"x-forwarded-proto", Known::ForwardedProto),
+        (b"transfer_encoding", Known::Disguised),
+    ],
 ];
 
 impl Known {
@@ -250,11 +260,15 @@ fn request_line(buf: &[u8], start: usize, lf: usize, head: &mut Head) -> Result<
     split_target(buf, head)
 }
 
-/// Origin form, absolute form, or `*` with OPTIONS (RFC 9112 3.2); CONNECT has no meaning here.
+/// Origin form, absolute form, or `*` with OPTIONS (RFC 9112 3.2). CONNECT has no meaning here, whatever its
+/// target: behind a 2xx the origin would take all that follows for a tunnel.
 fn split_target(buf: &[u8], head: &mut Head) -> Result<(), Fault> {
     let target = head.target.of(buf);
     let base = head.target.start as usize;
     head.host = Span::default();
+    if head.method.of(buf) == b"CONNECT" {
+        return fault(Reason::BadTarget, base);
+    }
     let path_start = match target {
         [b'/', ..] => 0,
         b"*" if head.method.of(buf) == b"OPTIONS" => 1,
@@ -395,6 +409,16 @@ fn host_is_valid(host: &[u8]) -> bool {
         _ => false,
     };
     name_ok && port_ok
+}
+
+/// RFC 9110 5.6.2: tchar.
+pub fn is_tchar(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+/// RFC 9110 5.6.2: one or more tchar.
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && token_length(bytes) == bytes.len()
 }
 
 /// How many bytes of a token stand at the start. Four at a time: a name is half of a head's work.

@@ -5,6 +5,7 @@
 
 use super::framing::{Framing, tokens};
 use super::head::{Head, Known, Span};
+use super::sticky::Sticky;
 
 /// What the gate knows and the head does not.
 #[derive(Clone, Copy, Debug)]
@@ -15,10 +16,14 @@ pub struct Hop<'a> {
     pub trusted: bool,
     /// Host for a request that has none (catalogue R10: never let IIS make one up).
     pub default_host: &'a str,
+    /// Fields that a rule leaves out.
+    pub strip: &'a [&'a str],
     /// Ask the origin to close after this request (catalogue B1).
     pub close: bool,
     /// The site allows this upgrade: keep Connection and Upgrade.
     pub upgrade: bool,
+    /// The cookie that is the gate's own and goes no further.
+    pub sticky: Option<&'a Sticky>,
 }
 
 /// Write the head without its framing and its last line; `finish` ends it.
@@ -64,7 +69,18 @@ pub fn finish(out: &mut Vec<u8>, length: Option<u64>) {
 fn copy_fields(buf: &[u8], head: &Head, framing: &Framing, hop: &Hop<'_>, out: &mut Vec<u8>) {
     let mut run: Option<(u32, u32)> = None;
     for (index, (field, known)) in head.fields.iter().zip(&head.kinds).enumerate() {
-        if !is_kept(*known, hop.trusted) || (framing.nominates && is_nominated(buf, head, index)) {
+        let kept = is_kept(*known, hop.trusted)
+            && !(framing.nominates && is_nominated(buf, head, index))
+            && (hop.strip.is_empty() || !is_stripped(field.name.of(buf), hop.strip));
+        if !kept {
+            continue;
+        }
+        let sticky = hop.sticky.filter(|_| *known == Known::Cookie);
+        if let Some(rest) = sticky.and_then(|sticky| sticky.without(field.value.of(buf))) {
+            flush(buf, run.take(), out);
+            if !rest.is_empty() {
+                line(out, field.name.of(buf), &rest);
+            }
             continue;
         }
         let next = head.fields.get(index + 1).map_or(head.length as u32 - 2, |next| next.name.start);
@@ -105,7 +121,8 @@ fn is_kept(known: Known, trusted: bool) -> bool {
         | Known::Expect
         | Known::Upgrade
         | Known::Http2Settings
-        | Known::Forwarded => false,
+        | Known::Forwarded
+        | Known::Disguised => false,
     }
 }
 
@@ -121,6 +138,10 @@ fn is_nominated(buf: &[u8], head: &Head, index: usize) -> bool {
         .zip(&head.kinds)
         .filter(|(_, known)| **known == Known::Connection)
         .any(|(field, _)| tokens(field.value.of(buf)).any(|token| token.eq_ignore_ascii_case(name)))
+}
+
+fn is_stripped(name: &[u8], strip: &[&str]) -> bool {
+    strip.iter().any(|stripped| name.eq_ignore_ascii_case(stripped.as_bytes()))
 }
 
 pub fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

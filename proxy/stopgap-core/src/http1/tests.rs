@@ -1,5 +1,7 @@
 //! The pieces of HTTP/1 by themselves; whole conversations stand in `tests/wire`.
 
+use proptest::prelude::*;
+
 use super::answer::{Asked, Ending, read};
 use super::chunked::{ChunkError, Decoder};
 use super::framing::decimal;
@@ -83,6 +85,12 @@ fn chunks_are_read_exactly() {
     for bytes in odd {
         assert_eq!(dechunk(Decoder::default(), bytes), Err(ChunkError::Grammar), "{}", bytes.escape_ascii());
     }
+    let lines: [&[u8]; 6] = [b"GET / HTTP/1.1", b"A", b"A : b", b"A b: c", b"\"A\": b", b"A\x80: b"];
+    for line in lines {
+        let bytes = [&b"5\r\nhello\r\n0\r\n"[..], line, b"\r\n\r\n"].concat();
+        assert_eq!(dechunk(Decoder::default(), &bytes), Err(ChunkError::Grammar), "{}", bytes.escape_ascii());
+        assert_eq!(dechunk(Decoder::lenient(), &bytes), whole);
+    }
     assert_eq!(dechunk(Decoder::default(), b"65\r\n"), Err(ChunkError::TooLong));
     // Answers may be padded and extended; the client gets chunks of ours.
     for bytes in [&b"005 \r\nhello\r\n000\r\n\r\n"[..], b"5;a=\"b\"\r\nhello\r\n0\r\n\r\n"] {
@@ -94,7 +102,7 @@ fn chunks_are_read_exactly() {
 fn an_answer_has_one_end() {
     let asked = Asked { head: false, minor: 1, keep_alive: true, upgrade: false };
     let ending = |bytes: &[u8], asked: Asked| {
-        read(bytes, &asked, &mut Vec::new()).map(|answer| answer.map(|answer| answer.ending))
+        read(bytes, &asked, None, &mut Vec::new()).map(|answer| answer.map(|answer| answer.ending))
     };
     let cases: &[(&[u8], Option<Option<Ending>>)] = &[
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Some(Some(Ending::Exact(3)))),
@@ -121,8 +129,96 @@ fn the_fields_of_an_answer_are_kept_but_for_the_hop() {
     let answer = b"HTTP/1.1 200 OK\r\nServer: Microsoft-IIS/5.0\r\nX-Empty:\r\nX-Tight:a\r\nX-Wide:   b  \r\nConnection: X-Hop\r\n\
         X-Hop: 1\r\nDate: today\r\nContent-Length: 0\r\nSet-Cookie: c\r\n\r\n";
     let mut out = Vec::new();
-    assert!(read(answer, &asked, &mut out).is_ok());
+    assert!(read(answer, &asked, None, &mut out).is_ok());
     let expected = b"HTTP/1.1 200 OK\r\nServer: Microsoft-IIS/5.0\r\nX-Empty: \r\nX-Tight: a\r\nX-Wide: b\r\nDate: today\r\n\
         Set-Cookie: c\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
+
+/// Bytes near the grammar: pieces of it in any order, with bytes by chance between them.
+fn near(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => proptest::sample::select(pieces).prop_map(<[u8]>::to_vec),
+        1 => proptest::collection::vec(any::<u8>(), 0..3),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+const CHUNKS: &[&[u8]] = &[
+    b"0\r\n",
+    b"1\r\n",
+    b"a\r\n",
+    b"65\r\n",
+    b"fffffffffffffff\r\n",
+    b"x",
+    b"0123456789",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b";a=b",
+    b"A: b\r\n",
+    b"5\r\nhello\r\n",
+    b"0\r\n\r\n",
+];
+const HEADS: &[&[u8]] = &[
+    b"GET / HTTP/1.1\r\n",
+    b"GET /a?b HTTP/1.0\r\n",
+    b"GET http://a/ HTTP/1.1\r\n",
+    b"* HTTP/1.1\r\n",
+    b"OPTIONS ",
+    b"Host: a\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"A: b\r\n",
+    b"A:",
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b" ",
+    b"\t",
+    b"\r\n\r\n",
+];
+
+/// What a decoder makes of the pieces together: data, how much of the input is the body's, and whether it ended.
+fn decoded(mut decoder: Decoder, pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool), ChunkError> {
+    let (mut data, mut consumed, mut done) = (Vec::new(), 0, false);
+    for piece in pieces {
+        let progress = decoder.feed(piece, 100, |run| data.extend_from_slice(run))?;
+        consumed += progress.consumed;
+        done = progress.done;
+    }
+    Ok((data, consumed, done))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn chunks_are_the_same_in_any_pieces(bytes in near(CHUNKS), cut in any::<prop::sample::Index>()) {
+        let (first, second) = bytes.split_at(cut.index(bytes.len() + 1));
+        for decoder in [Decoder::default(), Decoder::lenient()] {
+            let whole = decoded(decoder, &[&bytes]);
+            prop_assert_eq!(&whole, &decoded(decoder, &[first, second]));
+            prop_assert_eq!(&whole, &decoded(decoder, &bytes.chunks(1).collect::<Vec<_>>()));
+            if let Ok((data, consumed, done)) = whole {
+                prop_assert!(data.len() <= 100 && consumed <= bytes.len());
+                prop_assert!(done || consumed == bytes.len());
+            }
+        }
+    }
+
+    /// More bytes change no verdict: what was refused stays refused, and a head ends where it ended.
+    #[test]
+    fn a_head_is_decided_once(bytes in near(HEADS), cut in any::<prop::sample::Index>()) {
+        let mut head = Head::default();
+        let early = parse(&bytes[..cut.index(bytes.len() + 1)], &mut head, &BOUNDS);
+        let length = head.length;
+        let whole = parse(&bytes, &mut head, &BOUNDS);
+        match early {
+            Ok(true) => prop_assert_eq!((whole, length), (Ok(true), head.length)),
+            Err(_) => prop_assert!(whole.is_err()),
+            Ok(false) => {}
+        }
+    }
 }

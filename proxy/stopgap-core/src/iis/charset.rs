@@ -90,17 +90,23 @@ pub struct Mixed {
 pub fn mixed(units: &[Unit], how: Mixed, page: Option<&Page>, out: &mut Vec<Unit>) -> bool {
     let mut any = false;
     let mut rest = units;
+    // A letter took what would be the lead byte of a `~`: then that is no chance (`PROGR%c1%81~1`). It stays chance
+    // for the other characters: half-width katakana before a kanji with a backslash in it is everyday Japanese.
+    let mut robbed = false;
     while let Some((&unit, tail)) = rest.split_first() {
         rest = tail;
         if !is_high_byte(unit) {
-            out.push(unit);
+            out.push(if robbed && unit & VALUE == Unit::from(b'~') { unit & !CHANCE } else { unit });
+            robbed = false;
             continue;
         }
+        robbed = false;
         let found = sequence(unit, tail).filter(|found| found.length <= how.longest);
         match (found.filter(|found| how.lax || found.is_valid()), page) {
             (Some(found), _) => {
                 any = true;
                 rest = &tail[found.length - 1..];
+                robbed = u8::try_from(found.value).is_ok_and(|byte| byte.is_ascii_alphanumeric());
                 out.push(match found.value {
                     0x80.. if how.double && !found.proper => found.value.min(VALUE) | UNICODE | CHANCE,
                     0x80.. => found.value.min(VALUE) | UNICODE,

@@ -29,6 +29,8 @@ pub struct Job<'a> {
     pub most: usize,
     /// How many times the target's length all candidates may have together, in units.
     pub times: usize,
+    /// And how many units at most, whatever the length.
+    pub room: usize,
 }
 
 /// One candidate.
@@ -59,7 +61,7 @@ impl Expansion {
         self.units.clear();
         self.candidates.clear();
         self.overflow = false;
-        self.room = LEAST_ROOM.max(bytes.len().saturating_mul(job.times));
+        self.room = LEAST_ROOM.max(bytes.len().saturating_mul(job.times)).min(job.room);
         self.pass(bytes, Trace::default(), 1, job);
         let mut next = 0;
         while let Some(candidate) = self.candidates.get(next) {
@@ -73,6 +75,11 @@ impl Expansion {
             }
         }
         !self.overflow
+    }
+
+    /// Units that were derived, of whatever candidate.
+    pub fn size(&self) -> usize {
+        self.units.len()
     }
 
     pub fn candidates(&self) -> impl Iterator<Item = (&Candidate, &[Unit])> {

@@ -4,8 +4,9 @@
 mod charset;
 pub mod codepage;
 mod expand;
-mod query;
+pub mod query;
 pub mod readings;
+pub mod room;
 mod segment;
 mod shape;
 mod shelf;

@@ -60,6 +60,9 @@ pub struct View<'a> {
     pub path: &'a [u8],
     /// `path` with its dot segments resolved.
     pub resolved: &'a [u8],
+    /// `resolved` with every name as short as Windows or a script map may cut it: at `;`, `:`, NUL, and without
+    /// trailing dots and spaces. Mostly the same.
+    pub opened: &'a [u8],
     pub names: &'a [Name],
     /// How many segments `path` has.
     pub depth: u16,
@@ -113,6 +116,7 @@ impl Readings {
             query: false,
             most: MOST_READINGS,
             times: MOST_TIMES,
+            room: usize::MAX,
         };
         let mut complete = self.expansion.expand(path, job);
         for (candidate, units) in self.expansion.candidates() {
@@ -152,6 +156,7 @@ impl Readings {
         View {
             path: span(&self.shapes.bytes, shape.path),
             resolved: span(&self.shapes.bytes, shape.resolved),
+            opened: span(&self.shapes.bytes, shape.opened),
             names: span(&self.shapes.names, shape.names),
             depth: shape.depth,
         }

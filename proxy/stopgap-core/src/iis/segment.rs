@@ -41,10 +41,15 @@ pub fn dots(segment: &[u8]) -> Option<Reason> {
     match segment {
         b"." => None,
         b".." => Some(Reason::Traversal),
-        _ if segment.iter().all(|&byte| byte == b'.') => Some(Reason::DotsSegment),
+        [_, ..] if segment.iter().all(|&byte| byte == b'.') => Some(Reason::DotsSegment),
         [.., b'.' | b' '] => Some(Reason::TrailingDot),
         _ => None,
     }
+}
+
+/// The same of a segment, or else of the name before its first cut: `...;x`, `x.asp%20;`.
+pub fn dots_or_cut_dots(segment: &[u8]) -> Option<Reason> {
+    dots(segment).or_else(|| memchr::memchr3(b';', b':', 0, segment).and_then(|cut| dots(&segment[..cut])))
 }
 
 /// X5: the length without trailing dots and spaces.
@@ -52,9 +57,18 @@ pub fn stripped(text: &[u8]) -> usize {
     text.iter().rposition(|&byte| byte != b'.' && byte != b' ').map_or(0, |last| last + 1)
 }
 
-/// X6, X7 and X14: where a name may end before its segment does, each also without trailing dots and spaces.
+/// U7: the length without lead bytes at the end that found no trail; IIS 4 and 5 drop them.
+pub fn severed(text: &[u8]) -> usize {
+    let lost = text.rchunks_exact(LOST.len()).take_while(|&character| character == LOST).count();
+    text.len() - lost * LOST.len()
+}
+
+/// What a byte without a character is read as, U+FFFD.
+const LOST: &[u8] = "\u{fffd}".as_bytes();
+
+/// U7, X6, X7 and X14: where a name may end before its segment does, each also without trailing dots and spaces.
 pub fn cuts(segment: &[u8]) -> impl Iterator<Item = usize> {
-    let ends = memchr::memchr3_iter(b';', b':', 0, segment).chain([segment.len()]);
+    let ends = memchr::memchr3_iter(b';', b':', 0, segment).chain([severed(segment), segment.len()]);
     ends.flat_map(move |end| {
         let short = stripped(&segment[..end]);
         [Some(end), Some(short).filter(|&short| short < end)]

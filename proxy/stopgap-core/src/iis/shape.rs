@@ -71,6 +71,7 @@ const FLAGS: [(Unit, Reason); 5] = [
 pub struct Shape {
     pub path: (u32, u32),
     pub resolved: (u32, u32),
+    pub opened: (u32, u32),
     pub names: (u32, u32),
     pub depth: u16,
 }
@@ -87,6 +88,8 @@ pub struct Shapes {
     noted: u64,
     /// A segment of it is `.` or `..`.
     climbs: bool,
+    /// A segment of it may be cut.
+    cut: bool,
     /// Where the names of the segment being judged end.
     ends: Vec<usize>,
 }
@@ -201,7 +204,8 @@ impl Shapes {
 
     /// Start a reading; returns where its names start.
     fn begin(&mut self, reading: u16) -> usize {
-        (self.reading, self.base, self.noted, self.climbs) = (reading, self.bytes.len(), 0, false);
+        (self.reading, self.base, self.noted) = (reading, self.bytes.len(), 0);
+        (self.climbs, self.cut) = (false, false);
         self.names.len()
     }
 
@@ -211,9 +215,12 @@ impl Shapes {
             name.last = true;
         }
         let path = (self.base as u32, self.bytes.len() as u32);
+        let resolved = if self.climbs { self.resolve(path, first, |whole, _| whole.end) } else { path };
+        let opened = if self.cut { self.resolve(path, first, |_, shortest| shortest) } else { resolved };
         Shape {
             path,
-            resolved: if self.climbs { self.resolve(first) } else { path },
+            resolved,
+            opened,
             names: (first as u32, self.names.len() as u32),
             depth: if self.names.len() > first { depth } else { 0 },
         }
@@ -286,13 +293,14 @@ impl Shapes {
         let reasons = [
             segment::is_device(text).then_some(Reason::DeviceName),
             (tilde && segment::has_short_name(text)).then_some(Reason::ShortName),
-            (classes & (DOT | SPACE) != 0).then(|| segment::dots(text)).flatten(),
+            (classes & (DOT | SPACE) != 0).then(|| segment::dots_or_cut_dots(text)).flatten(),
         ];
         let semicolon = (classes & CUT != 0).then(|| segment::differing_semicolon(text)).flatten();
         self.climbs |= matches!(text, b"." | b"..");
-        if classes & CUT != 0 || matches!(text, [.., b'.' | b' ']) {
+        if classes & CUT != 0 || matches!(text, [.., b'.' | b' ']) || segment::severed(text) < text.len() {
             let mut ends = std::mem::take(&mut self.ends);
             ends.extend(segment::cuts(text).take(MOST_NAMES).map(|cut| start + cut));
+            self.cut |= !ends.is_empty();
             for end in ends.drain(..) {
                 self.push_name(start, end, self.last_dot(start, end), number, false);
             }
@@ -321,17 +329,20 @@ impl Shapes {
         self.names.push(Name { start, end, dot, segment, whole, last: false });
     }
 
-    /// X3: write the path again without its dot segments.
-    fn resolve(&mut self, first: usize) -> (u32, u32) {
+    /// X3: write the path again without its dot segments. `end` says where a name ends: of the whole one, or of
+    /// the shortest cut.
+    fn resolve(&mut self, path: (u32, u32), first: usize, end: fn(Name, u32) -> u32) -> (u32, u32) {
         let start = self.bytes.len();
-        let trailing = self.bytes[start - 1] == b'/';
+        let trailing = self.bytes[path.1 as usize - 1] == b'/';
         let mut ends_open = trailing;
         for at in first..self.names.len() {
             let name = self.names[at];
             if !name.whole {
                 continue;
             }
-            let span = self.base + name.start as usize..self.base + name.end as usize;
+            let cuts = self.names[at + 1..].iter().take_while(|cut| !cut.whole);
+            let shortest = cuts.map(|cut| cut.end).min().unwrap_or(name.end);
+            let span = self.base + name.start as usize..self.base + end(name, shortest) as usize;
             match &self.bytes[span.clone()] {
                 b"." => ends_open = true,
                 b".." => {

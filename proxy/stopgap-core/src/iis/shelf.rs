@@ -99,8 +99,8 @@ mod tests {
                     for index in 0..fresh.len() {
                         let (one, other) = (warm.view(index), fresh.view(index));
                         assert_eq!(
-                            (one.path, one.resolved, one.names),
-                            (other.path, other.resolved, other.names)
+                            (one.path, one.resolved, one.opened, one.names),
+                            (other.path, other.resolved, other.opened, other.names)
                         );
                         assert_eq!((one.depth, warm.steps(index)), (other.depth, fresh.steps(index)));
                     }

@@ -21,6 +21,8 @@ pub struct Limits {
     pub head: usize,
     pub headers: usize,
     pub body: u64,
+    /// Of a body, what rules may look at.
+    pub window: usize,
 }
 
 /// Deadlines in nanoseconds; `body_rate` in bytes a second.
@@ -31,11 +33,13 @@ pub struct Deadlines {
     pub body_rate: u64,
     pub first_byte: u64,
     pub total: u64,
+    pub tarpit: u64,
+    pub tunnel: u64,
 }
 
-type Row = (&'static str, [u64; 11]);
+type Row = (&'static str, [u64; 12]);
 
-const LIMIT_KEYS: [&str; 11] = [
+const LIMIT_KEYS: [&str; 12] = [
     "target",
     "path",
     "segment",
@@ -47,27 +51,28 @@ const LIMIT_KEYS: [&str; 11] = [
     "head",
     "headers",
     "body",
+    "window",
 ];
 
 /// Catalogue 1.7 and its "suggested filter defaults". No IIS up to 5.1 protects itself by its own
 /// limits. Targets: MS04-021 (1024 on IIS 4), MS02-018 (2048 up to 5.1); later servers by http.sys
 /// and requestFiltering (4096 + 2048). The bodies are UrlScan's and requestFiltering's 30 000 000.
 const LIMITS: [Row; 8] = [
-    ("iis4", [1024, 1024, 255, 64, 1024, 512, 8192, 16_384, 24_576, 64, 30_000_000]),
-    ("iis5", [2048, 1024, 255, 64, 2048, 512, 8192, 16_384, 24_576, 64, 30_000_000]),
-    ("iis5.1", [2048, 1024, 255, 64, 2048, 512, 8192, 16_384, 24_576, 64, 30_000_000]),
-    ("iis6", [4096, 2048, 260, 255, 4096, 1024, 16_384, 16_384, 32_768, 100, 30_000_000]),
-    ("iis7", [6144, 4096, 260, 255, 2048, 1024, 16_384, 16_384, 32_768, 100, 30_000_000]),
-    ("iis8", [6144, 4096, 260, 255, 2048, 1024, 16_384, 16_384, 32_768, 100, 30_000_000]),
-    ("iis10", [6144, 4096, 260, 255, 2048, 1024, 16_384, 16_384, 32_768, 100, 30_000_000]),
-    ("any", [2048, 1024, 255, 64, 2048, 512, 8192, 16_384, 24_576, 64, 30_000_000]),
+    ("iis4", [1024, 1024, 255, 64, 1024, 512, 8192, 16_384, 24_576, 64, 30_000_000, 65_536]),
+    ("iis5", [2048, 1024, 255, 64, 2048, 512, 8192, 16_384, 24_576, 64, 30_000_000, 65_536]),
+    ("iis5.1", [2048, 1024, 255, 64, 2048, 512, 8192, 16_384, 24_576, 64, 30_000_000, 65_536]),
+    ("iis6", [4096, 2048, 260, 255, 4096, 1024, 16_384, 16_384, 32_768, 100, 30_000_000, 65_536]),
+    ("iis7", [6144, 4096, 260, 255, 2048, 1024, 16_384, 16_384, 32_768, 100, 30_000_000, 65_536]),
+    ("iis8", [6144, 4096, 260, 255, 2048, 1024, 16_384, 16_384, 32_768, 100, 30_000_000, 65_536]),
+    ("iis10", [6144, 4096, 260, 255, 2048, 1024, 16_384, 16_384, 32_768, 100, 30_000_000, 65_536]),
+    ("any", [2048, 1024, 255, 64, 2048, 512, 8192, 16_384, 24_576, 64, 30_000_000, 65_536]),
 ];
 
 /// The widest value a limit may be given: what the gate's own buffers bear.
-const WIDEST: [u64; 11] =
-    [65_536, 65_536, 65_536, 4096, 65_536, 65_536, 65_536, 65_536, 131_072, 1024, 1 << 40];
+const WIDEST: [u64; 12] =
+    [65_536, 65_536, 65_536, 4096, 65_536, 65_536, 65_536, 65_536, 131_072, 1024, 1 << 40, 1 << 20];
 
-const DEADLINES: [(&str, f64); 8] = [
+const DEADLINES: [(&str, f64); 10] = [
     ("head", 10.0),
     ("idle", 75.0),
     ("body_rate", 500.0),
@@ -76,6 +81,8 @@ const DEADLINES: [(&str, f64); 8] = [
     ("total", 3600.0),
     ("write", 30.0),
     ("drain", 30.0),
+    ("tarpit", 30.0),
+    ("tunnel", 3600.0),
 ];
 
 /// The default limits of a server table.
@@ -103,8 +110,20 @@ impl Limits {
             }
             values[index] = *value;
         }
-        let [target, path, segment, segments, query, escapes, header, credentials, head, headers, body] =
-            values;
+        let [
+            target,
+            path,
+            segment,
+            segments,
+            query,
+            escapes,
+            header,
+            credentials,
+            head,
+            headers,
+            body,
+            window,
+        ] = values;
         let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         Ok(Limits {
             target: size(target),
@@ -118,6 +137,7 @@ impl Limits {
             head: size(head),
             headers: size(headers),
             body,
+            window: size(window),
         })
     }
 }
@@ -139,6 +159,8 @@ impl Deadlines {
             body_rate: value("body_rate") as u64,
             first_byte: nanoseconds("first_byte"),
             total: nanoseconds("total"),
+            tarpit: nanoseconds("tarpit"),
+            tunnel: nanoseconds("tunnel"),
         })
     }
 }

@@ -1,11 +1,11 @@
 //! Judging a request that is all there: vectors, `explain`, logs. The gate reads the same way, as the
 //! bytes come.
 
-use super::{Policy, Request, Work};
+use super::{Part, Policy, Request, Stops, Work};
 use crate::http1::chunked::{ChunkError, Decoder};
 use crate::http1::framing::{Framing, Length, framing};
 use crate::http1::head;
-use crate::verdict::{Reason, Verdict};
+use crate::verdict::{Mode, Reason, Verdict};
 
 /// How far a whole request was read before its verdict was known.
 pub struct Outcome {
@@ -18,8 +18,9 @@ pub struct Outcome {
 }
 
 impl Policy {
-    /// Judge `bytes`, head and body, for the site of its Host or for a given one, mode aside.
-    pub fn judge_whole(&self, bytes: &[u8], site: Option<usize>, work: &mut Work) -> Outcome {
+    /// Judge `bytes`, head and body, for the site of its Host or for a given one. The verdict is the first
+    /// that a client in the canary share would meet; with `all` the first of any action and mode.
+    pub fn judge_whole(&self, bytes: &[u8], site: Option<usize>, all: bool, work: &mut Work) -> Outcome {
         let mut outcome = Outcome {
             site: site.unwrap_or(usize::from(self.default_site())),
             verdict: None,
@@ -41,9 +42,15 @@ impl Policy {
         };
         outcome.site = index;
         let request = Request::new(bytes, &plan, None);
-        let mut verdict = self.judge(index, &request, work);
+        let mut stops = |verdict: &Verdict, _: Option<u64>| {
+            let ruling = self.intended(index, *verdict);
+            // One request is over no rate.
+            verdict.reason != Reason::RateExceeded
+                && (all || (ruling.action.stops() && ruling.mode != Mode::Detect))
+        };
+        let mut verdict = self.judge(index, Part::Head, &request, work, &mut stops);
         if verdict.is_none() && !matches!(plan.length, Length::None | Length::Exact(0)) {
-            verdict = self.judge_rest(index, &request, work, &mut outcome.body);
+            verdict = self.judge_rest(index, &request, work, &mut outcome.body, &mut stops);
         }
         outcome.verdict = verdict.map(|verdict| self.labelled(index, verdict));
         outcome
@@ -64,33 +71,42 @@ impl Policy {
         request: &Request<'_>,
         work: &mut Work,
         body: &mut Vec<u8>,
+        stops: &mut Stops<'_>,
     ) -> Option<Verdict> {
-        let limit = self.site(index)?.limits.body;
-        let rest = request.buf.get(work.head.length..).unwrap_or(&[]);
+        if let Err(verdict) = self.read_body(index, request, work.head.length, body) {
+            return Some(verdict);
+        }
+        if !self.judges_body(index, request, work) {
+            return None;
+        }
+        self.judge(index, Part::Body, &request.with_body(body, body.len() as u64), work, stops)
+    }
+
+    /// What stands behind the head, decoded; as much of it as there is where it breaks off.
+    pub fn read_body(
+        &self,
+        index: usize,
+        request: &Request<'_>,
+        head: usize,
+        body: &mut Vec<u8>,
+    ) -> Result<(), Verdict> {
+        let limit = self.site(index).map_or(0, |site| site.limits.body);
+        let rest = request.buf.get(head..).unwrap_or(&[]);
         let complete = match request.framing.length {
+            Length::None => true,
             Length::Exact(size) => {
                 let end = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
                 body.extend_from_slice(&rest[..end]);
                 rest.len() as u64 >= size
             }
-            _ => match Decoder::default().feed(rest, limit, |run| body.extend_from_slice(run)) {
-                Ok(progress) => progress.done,
-                Err(ChunkError::Grammar) => return Some(Verdict::new(Reason::BadChunk, work.head.length)),
-                Err(ChunkError::TooLong) => return Some(Verdict::new(Reason::BodyTooLong, work.head.length)),
-            },
+            Length::Chunked => {
+                match Decoder::default().feed(rest, limit, |run| body.extend_from_slice(run)) {
+                    Ok(progress) => progress.done,
+                    Err(ChunkError::Grammar) => return Err(Verdict::new(Reason::BadChunk, head)),
+                    Err(ChunkError::TooLong) => return Err(Verdict::new(Reason::BodyTooLong, head)),
+                }
+            }
         };
-        if !complete {
-            return Some(Verdict::new(Reason::BodyCut, request.buf.len()));
-        }
-        if !self.judges_body(index, request.framing.length) {
-            return None;
-        }
-        self.judge_body(index, &request.with_body(body, body.len() as u64), work)
-    }
-
-    /// A structural reason gets the rule that tells its story.
-    fn labelled(&self, index: usize, verdict: Verdict) -> Verdict {
-        let label = self.site(index).and_then(|site| site.rules.label(verdict.reason));
-        Verdict { rule: verdict.rule.or(label), ..verdict }
+        if complete { Ok(()) } else { Err(Verdict::new(Reason::BodyCut, request.buf.len())) }
     }
 }

@@ -8,6 +8,7 @@ use crate::rules::network::Network;
 use crate::rules::node::Node;
 use crate::rules::spec::{ExceptionSpec, RuleSpec};
 use crate::rules::values::{Lazy, Subject};
+use crate::rules::without::{Fields, Without};
 use crate::verdict::{Reason, Tier};
 
 /// The compiled exceptions of a site.
@@ -24,6 +25,8 @@ struct Exception {
     path: Option<Glob>,
     clients: Vec<Network>,
     when: Option<Node>,
+    fields: Fields,
+    counter: Option<u32>,
 }
 
 impl Exceptions {
@@ -37,23 +40,28 @@ impl Exceptions {
                 }
                 all.reasons.entry(reason).or_default().push(index);
             }
-            if let Some(rule) = rules.iter().position(|rule| rule.id == spec.rule) {
-                all.rules.entry(u32::try_from(rule).unwrap_or(u32::MAX)).or_default().push(index);
+            match rules.iter().position(|rule| rule.id == spec.rule) {
+                Some(rule) => {
+                    all.rules.entry(u32::try_from(rule).unwrap_or(u32::MAX)).or_default().push(index);
+                }
+                None if spec.fields.is_empty() => {}
+                None => return Err(at("fields: only a rule can be judged without fields".to_string())),
             }
             all.list.push(Exception::compile(spec).map_err(at)?);
         }
         Ok(all)
     }
 
-    /// The first exception that covers a match of `rule` in this reading.
+    /// The first exception that covers a match of `rule`, whose formula is `node`, in this reading.
     pub fn of_rule(
         &self,
         rule: u32,
+        node: &Node,
         reading: usize,
         subject: &Subject<'_>,
         lazy: &mut Lazy,
     ) -> Option<usize> {
-        self.covering(self.rules.get(&rule)?, reading, subject, lazy)
+        self.covering(self.rules.get(&rule)?, Some(node), reading, subject, lazy)
     }
 
     /// The first exception that covers a structural reason seen in this reading.
@@ -64,7 +72,7 @@ impl Exceptions {
         subject: &Subject<'_>,
         lazy: &mut Lazy,
     ) -> Option<usize> {
-        self.covering(self.reasons.get(&reason)?, reading, subject, lazy)
+        self.covering(self.reasons.get(&reason)?, None, reading, subject, lazy)
     }
 
     /// Whether the rule has exceptions at all.
@@ -72,20 +80,25 @@ impl Exceptions {
         self.rules.contains_key(&rule)
     }
 
-    /// Every condition, to see which fields they read.
-    pub fn conditions(&self) -> impl Iterator<Item = &Node> {
-        self.list.iter().filter_map(|exception| exception.when.as_ref())
+    /// Place on the board of an exception's hits.
+    pub fn counter(&self, index: usize) -> Option<u32> {
+        self.list.get(index)?.counter
     }
 
     fn covering(
         &self,
         list: &[usize],
+        node: Option<&Node>,
         reading: usize,
         subject: &Subject<'_>,
         lazy: &mut Lazy,
     ) -> Option<usize> {
         let mut covers = |&&index: &&usize| {
-            self.list.get(index).is_some_and(|exception| exception.covers(reading, subject, lazy))
+            self.list.get(index).is_some_and(|exception| {
+                exception.covers(reading, subject, lazy)
+                    && (exception.fields.is_empty()
+                        || node.is_some_and(|node| exception.clears(index, node, reading, subject, lazy)))
+            })
         };
         list.iter().find(|index| covers(index)).copied()
     }
@@ -98,7 +111,8 @@ impl Exception {
             spec.clients.iter().map(|text| Network::parse(text)).collect();
         let when =
             spec.when.as_ref().map(Node::compile).transpose().map_err(|error| format!("when: {error}"))?;
-        Ok(Exception { path, clients: clients?, when })
+        let fields = Fields::compile(&spec.fields).map_err(|error| format!("fields: {error}"))?;
+        Ok(Exception { path, clients: clients?, when, fields, counter: spec.counter })
     }
 
     fn covers(&self, reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> bool {
@@ -115,5 +129,21 @@ impl Exception {
             }
         }
         self.when.as_ref().is_none_or(|when| when.holds(reading, subject, lazy))
+    }
+
+    /// The rule does not hold of the request without the fields that the exception hides.
+    fn clears(
+        &self,
+        index: usize,
+        node: &Node,
+        reading: usize,
+        subject: &Subject<'_>,
+        lazy: &mut Lazy,
+    ) -> bool {
+        if !lazy.without.iter().any(|made| made.exception == index) {
+            lazy.without.push(Without::new(index, &self.fields, subject));
+        }
+        let made = lazy.without.iter_mut().find(|made| made.exception == index);
+        made.is_some_and(|made| made.clears(node, reading, subject))
     }
 }

@@ -169,8 +169,8 @@ impl Leaf {
         let named = read_name(map, field, at)?;
         let test = if let Some(parts) = map.get("same") {
             only(map, &["field", "same"], at)?;
-            if field != Field::Param {
-                return Err(here(at, "\"same\" goes with the field \"param\" only"));
+            if !field.paired() {
+                return Err(here(at, "\"same\" goes with the fields \"param\" and \"form\" only"));
             }
             Test::Same(read_parts(parts, &join(at, "same"))?)
         } else {

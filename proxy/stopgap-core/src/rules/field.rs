@@ -21,6 +21,7 @@ pub enum Field {
     Header,
     Headers,
     Cookie,
+    Form,
     Body,
     Reason,
 }
@@ -48,7 +49,7 @@ enum Tests {
 
 struct Row(Field, &'static str, Naming, Tests, Reason);
 
-const TABLE: [Row; 18] = [
+const TABLE: [Row; 19] = [
     Row(Field::Method, "method", Naming::No, Tests::Text, Reason::MethodDenied),
     Row(Field::Version, "version", Naming::No, Tests::Text, Reason::HeaderDenied),
     Row(Field::Host, "host", Naming::No, Tests::Text, Reason::HeaderDenied),
@@ -65,6 +66,7 @@ const TABLE: [Row; 18] = [
     Row(Field::Header, "header", Naming::Must, Tests::Text, Reason::HeaderDenied),
     Row(Field::Headers, "headers", Naming::No, Tests::Text, Reason::HeaderDenied),
     Row(Field::Cookie, "cookie", Naming::May, Tests::Text, Reason::HeaderDenied),
+    Row(Field::Form, "form", Naming::May, Tests::Param, Reason::BodyDenied),
     Row(Field::Body, "body", Naming::No, Tests::Text, Reason::BodyDenied),
     Row(Field::Reason, "reason", Naming::No, Tests::Reason, Reason::RuleDenied),
 ];
@@ -103,6 +105,16 @@ impl Field {
     /// Its values differ from one reading of the path to the next.
     pub fn per_reading(self) -> bool {
         matches!(self, Field::Path | Field::Extension | Field::Segment | Field::Basename | Field::Depth)
+    }
+
+    /// It looks at the body, which comes when the head has been judged.
+    pub fn of_body(self) -> bool {
+        matches!(self, Field::Form | Field::Body)
+    }
+
+    /// It has names and values that belong together.
+    pub fn paired(self) -> bool {
+        matches!(self, Field::Param | Field::Form)
     }
 
     /// Text is compared without regard to ASCII case, except for methods (RFC 9110 section 9.1).

@@ -1,4 +1,4 @@
-//! Which paths an exception covers: `*` within a segment, `**` across segments.
+//! Which paths an exception covers: `*` within a segment, `**` across segments, `[*]` a star itself.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -18,6 +18,7 @@ impl Glob {
             let (token, text) = match rest {
                 _ if rest.starts_with("**/") => (3, "(?:.*/)?".to_string()),
                 _ if rest.starts_with("**") => (2, ".*".to_string()),
+                _ if rest.starts_with("[*]") => (3, r"\*".to_string()),
                 _ if first == '*' => (1, "[^/]*".to_string()),
                 _ => (first.len_utf8(), regex::escape(&rest[..first.len_utf8()])),
             };
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     fn stars_stay_in_a_segment_and_double_stars_cross() {
-        let table: [(&str, &[u8], bool); 10] = [
+        let table: [(&str, &[u8], bool); 15] = [
             ("/search/*.idq", b"/search/a.idq", true),
             ("/search/*.idq", b"/Search/A.IDQ", true),
             ("/search/*.idq", b"/search/sub/a.idq", false),
@@ -57,6 +58,11 @@ mod tests {
             ("/a/**/c", b"/a/x/y/c", true),
             ("**/x.asp", b"/x.asp", true),
             ("/a.c", b"/abc", false),
+            ("/a[*].htm", b"/a*.htm", true),
+            ("/a[*].htm", b"/ab.htm", false),
+            ("/a[*].htm", b"/a[*].htm", false),
+            ("/a[[*]].htm", b"/a[*].htm", true),
+            ("/a[1][*]*[", b"/a[1]*x[", true),
         ];
         for (glob, path, expected) in table {
             assert_eq!(Glob::compile(glob).unwrap().matches(path), expected, "{glob} {path:?}");

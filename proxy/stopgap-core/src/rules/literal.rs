@@ -10,11 +10,13 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// More alternatives than this wake a rule no more selectively than none.
-const MOST: usize = 64;
+const MOST: usize = 192;
 /// Literals are not made longer than this: their head is selective enough.
 const LONGEST: usize = 24;
 /// A class of more bytes than this is not spelled out.
-const WIDEST_CLASS: usize = 4;
+const WIDEST_CLASS: usize = 12;
+/// Single bytes are sought only where there are no more of them.
+const FEW_BYTES: usize = 4;
 
 type Texts = Vec<Vec<u8>>;
 
@@ -65,10 +67,13 @@ fn worth(texts: &Texts) -> (usize, Reverse<usize>) {
     (texts.iter().map(Vec::len).min().unwrap_or(0).min(8), Reverse(texts.len()))
 }
 
+/// Texts that are worth seeking: none is empty, and not one of many single bytes.
 fn useful(mut texts: Texts) -> Option<Texts> {
     texts.sort_unstable();
     texts.dedup();
-    (texts.len() <= MOST && texts.iter().all(|text| !text.is_empty())).then_some(texts)
+    let shortest = texts.iter().map(Vec::len).min().unwrap_or(0);
+    let few = if shortest == 1 { FEW_BYTES } else { MOST };
+    (shortest > 0 && texts.len() <= few).then_some(texts)
 }
 
 /// Every text that the expression matches (in lower case), if they are few and short.

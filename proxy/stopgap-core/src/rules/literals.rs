@@ -1,15 +1,18 @@
 //! Which of many literals occur in a text, at a cost that hardly grows with their number.
 //!
 //! Every literal of four bytes or more leaves one of its four-byte grams in a bitmap that is small
-//! enough for the cache, or two neighbouring ones, if all are longer: then every second place of a
-//! text is enough to look at. Only a text that shows such a gram is walked by the automaton.
-//! Shorter literals are few and have an automaton of their own.
+//! enough for the cache, or up to four neighbouring ones, if all are longer: then every second to
+//! fourth place of a text is enough to look at. Only a text that shows such a gram is walked by the
+//! automaton. Shorter literals are few: a text without the rarest byte of one of them is not walked
+//! for them.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use rustc_hash::FxHashSet;
 
 /// Bytes in a gram.
 const GRAM: usize = 4;
+/// Most places from one that is looked at to the next.
+const STRIDE: usize = 4;
 /// Slots of the bitmap a literal, and logarithms of the least and the most slots (128 KiB).
 const SLOTS: usize = 128;
 const SMALLEST: u32 = 12;
@@ -20,7 +23,8 @@ const DFA_BYTES: usize = 4096;
 /// Literals and the rules that each of them wakes.
 #[derive(Debug, Default)]
 pub struct Literals {
-    short: Option<Automaton>,
+    common: Option<u8>,
+    short: Option<(Marks, Automaton)>,
     long: Option<(Grams, Automaton)>,
 }
 
@@ -36,18 +40,21 @@ struct Grams {
     bits: Vec<u64>,
     shift: u32,
     words: FxHashSet<u32>,
-    /// Every which place of a text is looked at: 1 or 2.
+    /// Every which place of a text is looked at: 1 to `STRIDE`.
     stride: usize,
 }
 
 impl Literals {
     /// Build from lower-case, non-empty literals with the rules they wake.
     pub fn build(literals: Vec<(Vec<u8>, Vec<u32>)>) -> Result<Literals, String> {
+        let common = common_sign(&literals);
         let (long, short): (Vec<_>, Vec<_>) = literals.into_iter().partition(|(text, _)| text.len() >= GRAM);
         let texts: Vec<&[u8]> = long.iter().map(|(text, _)| text.as_slice()).collect();
         let grams = Grams::build(&texts);
+        let marks = Marks::build(&short);
         Ok(Literals {
-            short: Automaton::build(short)?,
+            common,
+            short: Automaton::build(short)?.map(|automaton| (marks, automaton)),
             long: Automaton::build(long)?.map(|automaton| (grams, automaton)),
         })
     }
@@ -58,8 +65,13 @@ impl Literals {
 
     /// Wake the rules of every literal that occurs in `text`, whatever its ASCII case.
     pub fn scan(&self, text: &[u8], mut wake: impl FnMut(u32)) {
-        if let Some(automaton) = &self.short {
-            automaton.scan(text, &mut wake);
+        if self.common.is_some_and(|sign| memchr::memchr(sign, text).is_none()) {
+            return;
+        }
+        if let Some((marks, automaton)) = &self.short {
+            if marks.may_hold(text) {
+                automaton.scan(text, &mut wake);
+            }
         }
         if let Some((grams, automaton)) = &self.long {
             if grams.may_hold(text) {
@@ -67,6 +79,49 @@ impl Literals {
             }
         }
     }
+}
+
+/// Bytes of which a text must hold one: the rarest of each literal, in both cases.
+#[derive(Debug)]
+enum Marks {
+    Few(Vec<[u8; 3]>),
+    Many(Box<[bool; 256]>),
+}
+
+/// More marks are looked up in a table, byte by byte.
+const FEW_MARKS: usize = 9;
+
+impl Marks {
+    fn build(literals: &[(Vec<u8>, Vec<u32>)]) -> Marks {
+        let mut table = Box::new([false; 256]);
+        let rarest = |text: &[u8]| text.iter().copied().max_by_key(|byte| rarity(&[*byte]));
+        for byte in literals.iter().filter_map(|(text, _)| rarest(text)) {
+            table[usize::from(byte.to_ascii_lowercase())] = true;
+            table[usize::from(byte.to_ascii_uppercase())] = true;
+        }
+        let bytes: Vec<u8> = (0..=255).filter(|&byte| table[usize::from(byte)]).collect();
+        if bytes.len() > FEW_MARKS {
+            return Marks::Many(table);
+        }
+        let three = |some: &[u8]| [0, 1, 2].map(|place| some[place.min(some.len() - 1)]);
+        Marks::Few(bytes.chunks(3).map(three).collect())
+    }
+
+    fn may_hold(&self, text: &[u8]) -> bool {
+        match self {
+            Marks::Few(marks) => {
+                marks.iter().any(|&[one, two, three]| memchr::memchr3(one, two, three, text).is_some())
+            }
+            Marks::Many(table) => text.iter().any(|byte| table[usize::from(*byte)]),
+        }
+    }
+}
+
+/// The sign that all literals hold, `%` for one: a text without it holds none of them.
+fn common_sign(literals: &[(Vec<u8>, Vec<u32>)]) -> Option<u8> {
+    let (first, rest) = literals.split_first()?;
+    let in_all = |byte: &&u8| !byte.is_ascii_alphabetic() && rest.iter().all(|(text, _)| text.contains(byte));
+    first.0.iter().find(in_all).copied()
 }
 
 impl Automaton {
@@ -79,6 +134,7 @@ impl Automaton {
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .ascii_case_insensitive(true)
+            .prefilter(false) // a text that gets here has passed ours
             .kind(Some(if small { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA }))
             .build(texts)
             .map_err(|error| format!("too many literals in the rules: {error}"))?;
@@ -98,7 +154,8 @@ impl Grams {
     fn build(texts: &[&[u8]]) -> Grams {
         let width =
             (texts.len() * SLOTS).max(1).next_power_of_two().trailing_zeros().clamp(SMALLEST, LARGEST);
-        let stride = if texts.iter().all(|text| text.len() > GRAM) { 2 } else { 1 };
+        let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(GRAM);
+        let stride = (shortest + 1 - GRAM).min(STRIDE);
         let (bits, shift) = (vec![0; 1 << (width - 6)], 32 - width);
         let mut grams = Grams { bits, shift, words: FxHashSet::default(), stride };
         let mut order: Vec<&[u8]> = texts.to_vec();
@@ -125,7 +182,7 @@ impl Grams {
     }
 
     fn may_hold(&self, text: &[u8]) -> bool {
-        // A literal covers two neighbouring places, of which one is even.
+        // A literal has left as many neighbouring grams as the stride is long: one of them is looked at.
         let mut rest = text;
         while let Some(gram) = rest.first_chunk() {
             if self.is_word(word(*gram)) {
@@ -190,5 +247,8 @@ mod tests {
         assert_eq!(woken(&literals, "/default.htm"), [0u32; 0]);
         assert_eq!(woken(&literals, "/b/winnt"), [1]);
         assert_eq!(woken(&literals, ""), [0u32; 0]);
+        assert_eq!(woken(&["%ud8", "ed%a"], "/X%UD8/ED%A"), [0, 1]);
+        assert_eq!(woken(&["%ud8", "ed%a"], "/xud8/eda"), [0u32; 0]);
+        assert_eq!(woken(&["~", "wct", "\u{ff1c}", "*"], "a=\u{ff1c}&WCT=1"), [1, 2]);
     }
 }

@@ -24,7 +24,7 @@ pub fn measure<'a>(
     match what {
         Measure::Count => return count(field, name, reading, subject, lazy),
         Measure::Repeat if name.is_some() => return count(field, name, reading, subject, lazy),
-        Measure::Repeat => return repeat(subject, lazy),
+        Measure::Repeat => return repeat(field, subject, lazy),
         Measure::Length if field == Field::Body => return body_length(subject),
         Measure::Length => values(field, name, reading, subject, lazy, |value, _| {
             most = most.max(value.len());
@@ -36,6 +36,16 @@ pub fn measure<'a>(
         }),
     };
     most as u64
+}
+
+/// What a measure can at most be: there are no more parameters than raw separators and one.
+pub fn most(what: Measure, field: Field, subject: &Subject<'_>) -> u64 {
+    let text = match (what, field) {
+        (Measure::Count | Measure::Repeat, Field::Param) => subject.query(),
+        (Measure::Count | Measure::Repeat, Field::Form) => subject.form(),
+        _ => return u64::MAX,
+    };
+    memchr::memchr_iter(b'&', text).count() as u64 + 1
 }
 
 /// Declared or received, whichever is more.
@@ -59,7 +69,7 @@ fn count<'a>(
         }
         Field::Query | Field::QueryRaw => usize::from(subject.head.query.is_some()),
         Field::Body => usize::from(body_length(subject) > 0),
-        Field::Param => lazy.params(subject).named(name).count(),
+        Field::Param | Field::Form => lazy.pairs(field, subject).named(name).count(),
         Field::Header | Field::Headers | Field::Cookie => {
             let mut seen = 0;
             values(field, name, reading, subject, lazy, |_, _| {
@@ -75,10 +85,10 @@ fn count<'a>(
 }
 
 /// The most parameters of one name, where two names are one if any of their readings agree.
-fn repeat(subject: &Subject<'_>, lazy: &mut Lazy) -> u64 {
+fn repeat(field: Field, subject: &Subject<'_>, lazy: &mut Lazy) -> u64 {
     let mut hashes = std::mem::take(&mut lazy.hashes);
     hashes.clear();
-    let params = lazy.params(subject);
+    let params = lazy.pairs(field, subject);
     for param in params.list() {
         let own = hashes.len();
         for name in params.side(param, Side::Name) {

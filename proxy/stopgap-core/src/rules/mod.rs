@@ -23,6 +23,8 @@ mod text;
 mod trigger;
 mod usual;
 mod values;
+mod without;
 
+pub use network::neighbours;
 pub use site::{Finding, Match, Scratch, SiteRules};
 pub use values::Subject;

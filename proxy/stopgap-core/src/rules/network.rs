@@ -45,6 +45,14 @@ fn widen(address: IpAddr) -> (u128, bool) {
     }
 }
 
+/// The clients that are taken for one: an IPv4 address, or an IPv6 network of 64 bits.
+pub fn neighbours(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Network;

@@ -7,7 +7,7 @@
 
 use crate::rules::expr::{Bound, Expr, Leaf as LeafSpec, Measure, Part as PartSpec, Side, Test as TestSpec};
 use crate::rules::field::Field;
-use crate::rules::measure::{longest_run, measure};
+use crate::rules::measure::{longest_run, measure, most};
 use crate::rules::text::Text;
 use crate::rules::values::{Lazy, Param, Params, Subject, values};
 
@@ -91,6 +91,15 @@ impl Node {
         }
     }
 
+    /// Whether the formula could hold on this reading, whatever comes of the body.
+    pub fn possible(&self, reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> bool {
+        match self {
+            Node::All(list) => list.iter().all(|node| node.possible(reading, subject, lazy)),
+            Node::Any(list) => list.iter().any(|node| node.possible(reading, subject, lazy)),
+            Node::Leaf(leaf) => leaf.unknown(subject) || leaf.holds(reading, subject, lazy),
+        }
+    }
+
     /// Where a formula that holds was seen to hold: its first text, else its first leaf.
     pub fn spot(&self, reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> Spot {
         let mut first: Option<Spot> = None;
@@ -123,18 +132,26 @@ impl Leaf {
 
     /// It looks at the bytes of the body.
     pub fn needs_body(&self) -> bool {
-        self.field == Field::Body && !matches!(self.test, Test::Number(Measure::Length | Measure::Count, _))
+        self.field.of_body() && !self.measures_body()
     }
 
     /// It looks at the length of the body, which a chunked one has only at its end.
     pub fn measures_body(&self) -> bool {
-        self.field == Field::Body && !self.needs_body()
+        self.field == Field::Body && matches!(self.test, Test::Number(Measure::Length | Measure::Count, _))
+    }
+
+    /// What it asks of the body has not come. A body of another type holds no form, whatever comes.
+    pub fn unknown(&self, subject: &Subject<'_>) -> bool {
+        match self.field {
+            Field::Form => subject.body.is_none() && subject.posts_form(),
+            Field::Body if self.measures_body() => subject.body_length.is_none(),
+            Field::Body => subject.body.is_none(),
+            _ => false,
+        }
     }
 
     fn holds(&self, reading: usize, subject: &Subject<'_>, lazy: &mut Lazy) -> bool {
-        if (self.needs_body() && subject.body.is_none())
-            || (self.measures_body() && subject.body_length.is_none())
-        {
+        if self.unknown(subject) {
             return false;
         }
         let name = self.name.as_deref();
@@ -142,11 +159,12 @@ impl Leaf {
             Test::Text(text) => {
                 values(self.field, name, reading, subject, lazy, |value, _| text.find(value).is_some())
             }
+            Test::Number(what, Bound::Over(limit)) if most(*what, self.field, subject) <= *limit => false,
             Test::Number(what, bound) => {
                 bound.holds(measure(*what, self.field, name, reading, subject, lazy))
             }
             Test::Same(parts) => {
-                let params = lazy.params(subject);
+                let params = lazy.pairs(self.field, subject);
                 params.list().iter().any(|param| parts.iter().all(|part| part.holds(params, param)))
             }
         };
@@ -171,7 +189,7 @@ impl Leaf {
             }
             Test::Number(..) => (spot, false),
             Test::Same(parts) => {
-                let params = lazy.params(subject);
+                let params = lazy.pairs(self.field, subject);
                 let fits = |param: &&Param| parts.iter().all(|part| part.holds(params, param));
                 if let Some(param) = params.list().iter().find(fits) {
                     spot.offset = param.name_at;

@@ -7,6 +7,8 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::iis::query::is_mild;
+use crate::rules::field::Field;
 use crate::rules::literals::Literals;
 use crate::rules::lookup::{Names, Shapes, Thresholds};
 use crate::rules::measure::body_length;
@@ -22,6 +24,8 @@ pub struct Prefilter {
     methods: FxHashMap<Vec<u8>, Vec<u32>>,
     headers: Headers,
     literals: [Literals; Group::COUNT],
+    /// Those of queries and of parameters, for a query in which both read the same.
+    plain_query: Literals,
     sizes: [Thresholds; Size::COUNT],
 }
 
@@ -71,6 +75,8 @@ struct Headers {
 struct HeaderSigns {
     present: Vec<u32>,
     over: Thresholds,
+    /// Signs that a value begins or ends with.
+    edges: Vec<(u8, u32)>,
     /// Values are searched for literals.
     search: bool,
 }
@@ -107,6 +113,7 @@ impl Prefilter {
             methods: FxHashMap::default(),
             headers: Headers::default(),
             literals: Default::default(),
+            plain_query: Literals::default(),
             sizes: Default::default(),
         };
         let mut literals: [FxHashMap<Vec<u8>, Vec<u32>>; Group::COUNT] = Default::default();
@@ -121,10 +128,13 @@ impl Prefilter {
                 }
             }
         }
-        for (built, texts) in prefilter.literals.iter_mut().zip(literals) {
-            let mut texts: Vec<(Vec<u8>, Vec<u32>)> = texts.into_iter().collect();
-            texts.sort_unstable();
-            *built = Literals::build(texts)?;
+        let mut both = literals[Group::Query as usize].clone();
+        for (text, rules) in &literals[Group::Param as usize] {
+            both.entry(text.clone()).or_default().extend(rules);
+        }
+        prefilter.plain_query = built(both)?;
+        for (place, texts) in prefilter.literals.iter_mut().zip(literals) {
+            *place = built(texts)?;
         }
         Ok(prefilter)
     }
@@ -137,6 +147,7 @@ impl Prefilter {
             Trigger::Method(name) => self.methods.entry(name).or_default().push(rule),
             Trigger::Header(name) => self.headers.at(name).present.push(rule),
             Trigger::HeaderOver(name, limit) => self.headers.at(name).over.add(limit, rule),
+            Trigger::HeaderEdge(name, sign) => self.headers.at(name).edges.push((sign, rule)),
             Trigger::Over(size, limit) => self.sizes[size as usize].add(limit, rule),
             Trigger::HeaderHolds(name, text) => {
                 self.headers.at(name).search = true;
@@ -149,30 +160,51 @@ impl Prefilter {
 
     /// Collect the rules that the request wakes, in ascending order.
     pub fn candidates(&self, rules: usize, subject: &Subject<'_>, lazy: &mut Lazy, found: &mut Candidates) {
+        self.plain(rules, subject, found);
+        self.decoded(subject, lazy, found);
+        found.list.sort_unstable();
+    }
+
+    /// The rules that path, method and headers wake, in ascending order: signs that need no decoding.
+    pub fn plain(&self, rules: usize, subject: &Subject<'_>, found: &mut Candidates) {
         found.start(rules);
         found.wake_all(&self.always);
         self.by_path(subject, found);
-        self.by_query(subject, lazy, found);
         self.by_head(subject, found);
-        self.by_body(subject, lazy, found);
         found.list.sort_unstable();
+    }
+
+    /// Add those that query and body wake besides, in ascending order among themselves.
+    pub fn decoded(&self, subject: &Subject<'_>, lazy: &mut Lazy, found: &mut Candidates) {
+        let plain = found.list.len();
+        self.by_query(subject, lazy, found);
+        self.by_body(subject, lazy, found);
+        found.list[plain..].sort_unstable();
     }
 
     fn by_path(&self, subject: &Subject<'_>, found: &mut Candidates) {
         for reading in 0..subject.readings.len() {
             let view = subject.readings.view(reading);
+            let (mut segment, mut extension) = (0, 0);
             for name in view.names {
                 let (start, dot, end) = (name.start as usize, name.dot as usize, name.end as usize);
+                segment = segment.max(end - start);
+                extension = extension.max(end - dot);
                 found.wake_all(self.names.find(view.path.get(start..end).unwrap_or(&[])));
                 if dot < end {
                     found.wake_all(self.extensions.find(view.path.get(dot + 1..end).unwrap_or(&[])));
                 }
             }
             self.over(Size::Path, view.path.len().max(view.resolved.len()), found);
+            self.over(Size::Segment, segment, found);
+            self.over(Size::Extension, extension, found);
             self.over(Size::Depth, view.depth as usize, found);
             self.search(Group::Path, view.path, found);
             if view.resolved != view.path {
                 self.search(Group::Path, view.resolved, found);
+            }
+            if view.opened != view.resolved {
+                self.search(Group::Path, view.opened, found);
             }
         }
     }
@@ -190,10 +222,11 @@ impl Prefilter {
         }
         if query.is_ascii() && memchr::memchr2(b'%', b'+', query).is_none() {
             // One reading, which differs in ASCII case only; parameters are cuts of it.
-            self.search(Group::Query, query, found);
-            return self.search(Group::Param, query, found);
+            return self.plain_query.scan(query, |rule| found.wake(rule));
         }
-        let alike = splits_alike(query);
+        // Decoding a mild query as a whole shows the same text as splitting it into parameters first: no
+        // lead byte can swallow a `&`.
+        let alike = is_mild(query);
         if whole || alike {
             let readings = lazy.query(subject);
             for reading in (0..readings.len()).map(|i| readings.get(i)) {
@@ -234,23 +267,47 @@ impl Prefilter {
             let Some(signs) = self.headers.find(name) else { continue };
             found.wake_all(&signs.present);
             signs.over.below(field.value.len() as u64).for_each(|rule| found.wake(rule));
+            let value = field.value.of(buf);
+            for (sign, rule) in &signs.edges {
+                if value.first() == Some(sign) || value.last() == Some(sign) {
+                    found.wake(*rule);
+                }
+            }
             if signs.search {
-                self.search(Group::Header, field.value.of(buf), found);
+                self.search(Group::Header, value, found);
             }
         }
     }
 
     fn by_body(&self, subject: &Subject<'_>, lazy: &mut Lazy, found: &mut Candidates) {
         self.over(Size::Body, body_length(subject) as usize, found);
-        let Some(body) = subject.body else { return };
+        let Some(body) = subject.body.filter(|body| !body.is_empty()) else { return };
         self.over(Size::BodyText, longest_reading(body), found);
-        if !self.has(Group::Body) {
+        let (whole, pairs) = (self.has(Group::Body), self.has(Group::Form) && subject.posts_form());
+        if !whole && !pairs {
             return;
         }
         self.search(Group::Body, body, found);
-        if url_encoded(subject, body) {
+        if !url_encoded(subject, body) {
+            // One reading, of which parameters are cuts.
+            return if pairs {
+                self.search(Group::Form, body, found)
+            };
+        }
+        let mut alike = pairs && is_mild(body);
+        if whole || alike {
             let readings = lazy.body(subject);
-            (0..readings.len()).for_each(|i| self.search(Group::Body, readings.get(i), found));
+            alike &= !readings.is_incomplete();
+            for reading in (0..readings.len()).map(|i| readings.get(i)) {
+                self.search(Group::Body, reading, found);
+                if alike {
+                    self.search(Group::Form, reading, found);
+                }
+            }
+        }
+        if pairs && !alike {
+            let params = lazy.pairs(Field::Form, subject);
+            params.texts().for_each(|text| self.search(Group::Form, text, found));
         }
     }
 
@@ -267,19 +324,14 @@ impl Prefilter {
     }
 }
 
+fn built(texts: FxHashMap<Vec<u8>, Vec<u32>>) -> Result<Literals, String> {
+    let mut texts: Vec<(Vec<u8>, Vec<u32>)> = texts.into_iter().collect();
+    texts.sort_unstable();
+    Literals::build(texts)
+}
+
 /// No reading of a query is longer: decoding shortens, but one byte of a code page may become up to
 /// four of UTF-8.
 fn longest_reading(text: &[u8]) -> usize {
     if text.is_ascii() { text.len() } else { text.len().saturating_mul(4) }
-}
-
-/// Decoding the query as a whole shows the same text as splitting it into parameters first: no lead
-/// byte can swallow a `&`, because every escape stands for an ASCII character (and none for `%`).
-fn splits_alike(query: &[u8]) -> bool {
-    let mild = |at: usize| match query.get(at + 1..at + 3) {
-        Some(b"25") => false,
-        Some([b'0'..=b'7', low]) => low.is_ascii_hexdigit(),
-        _ => false,
-    };
-    query.is_ascii() && memchr::memchr_iter(b'%', query).all(mild)
 }

@@ -9,21 +9,33 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::http1::head::is_token;
+use crate::http1::sticky::Sticky;
 use crate::iis::table::{SERVERS, ServerTable};
+use crate::rate;
 use crate::rules::exceptions::Exceptions;
 pub use crate::rules::expr::Expr;
 use crate::rules::expr::reason;
 use crate::rules::field::Field;
 use crate::rules::node::Node;
+use crate::verdict::{Action, Mode, Tier};
 
 /// Counters of rules and sites are places on the board.
 const RULE_COUNTERS: u32 = 16384;
 const SITE_COUNTERS: u32 = 256;
+const EXCEPTION_COUNTERS: u32 = 4096;
+/// Headers that framing and routing rest on: no rule may strip them.
+const UNSTRIPPED: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
 
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub rules: Vec<RuleSpec>,
     pub sites: Vec<SiteSpec>,
+    /// New connections of one client a minute; 0: any number.
+    pub new_connections: u32,
+    /// Connections of one client, and of all, at once; 0: any number.
+    pub client_connections: u32,
+    pub max_connections: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +55,37 @@ pub struct RuleSpec {
     /// Narrower conditions by name, which exceptions may take up.
     #[serde(default)]
     pub compat: BTreeMap<String, Expr>,
+    #[serde(default)]
+    pub action: Action,
+    /// Headers that are not forwarded when the rule matches; with `Action::Strip` only.
+    #[serde(default)]
+    pub strip: Vec<String>,
+    /// The rule acts only on a client that matched more than so often.
+    #[serde(default)]
+    pub rate: Option<RateSpec>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateSpec {
+    pub over: u32,
+    /// Seconds.
+    pub per: u32,
+    /// The field whose different values are counted instead of the matches.
+    #[serde(default)]
+    pub distinct: Option<DistinctSpec>,
+    /// Statuses of answers that count; empty: all, at once.
+    #[serde(default)]
+    pub answers: Vec<u16>,
+}
+
+/// `{"field": "param", "name": "d"}`; the path has no name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistinctSpec {
+    pub field: String,
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -60,12 +103,31 @@ pub struct SiteSpec {
     #[serde(default)]
     pub codepages: Vec<u16>,
     pub mode: Mode,
+    /// Percent of clients for whom mode "canary" blocks.
+    #[serde(default)]
+    pub canary: u8,
+    /// Modes of single rules (by id) and reasons (by name).
+    #[serde(default)]
+    pub modes: BTreeMap<String, Mode>,
+    /// The only methods that are taken; empty: every one.
+    #[serde(default)]
+    pub methods: Vec<String>,
     /// Indexes into the rules of the specification.
     pub rules: Vec<u32>,
     pub limits: BTreeMap<String, u64>,
     pub deadlines: BTreeMap<String, f64>,
     pub body: BodyMode,
     pub raw_bytes: RawBytes,
+    #[serde(default)]
+    pub on_error: OnError,
+    #[serde(default)]
+    pub scrub: ScrubSpec,
+    /// The cookie that says which origin a client belongs to.
+    #[serde(default)]
+    pub sticky: Option<Sticky>,
+    /// Seconds of Strict-Transport-Security; 0: none.
+    #[serde(default)]
+    pub hsts: u32,
     /// Protocols that a request may upgrade to.
     #[serde(default)]
     pub upgrade: Vec<String>,
@@ -87,14 +149,20 @@ pub struct ExceptionSpec {
     /// A condition on the request.
     #[serde(default)]
     pub when: Option<Expr>,
+    /// The rule is judged as if the request had not these fields.
+    #[serde(default)]
+    pub fields: Vec<FieldSpec>,
+    /// Stable place on the board, 0..4095.
+    #[serde(default)]
+    pub counter: Option<u32>,
 }
 
-/// What happens to a refused request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    Block,
-    Detect,
+/// One named field: `{"field": "param", "name": "q"}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldSpec {
+    pub field: String,
+    pub name: String,
 }
 
 /// Whether a body is held until it is whole (design section 4).
@@ -114,11 +182,38 @@ pub enum RawBytes {
     Allow,
 }
 
+/// What becomes of a request that cannot be judged to the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    #[default]
+    Refuse,
+    Forward,
+}
+
+/// What is left out of the answers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScrubSpec {
+    /// Fields that say which server it is.
+    pub server: bool,
+    /// Addresses and names of the network behind.
+    pub addresses: bool,
+    /// The hosts of the origins.
+    pub origins: Vec<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     rules: Vec<Value>,
     sites: Vec<Value>,
+    #[serde(default)]
+    new_connections: u32,
+    #[serde(default)]
+    client_connections: u32,
+    #[serde(default)]
+    max_connections: u32,
 }
 
 impl Spec {
@@ -142,7 +237,17 @@ impl Spec {
             }
             site.check(&rules, &ids).map_err(|error| format!("site {:?}: {error}", site.name))?;
         }
-        Ok(Spec { rules, sites })
+        let Document { new_connections, client_connections, max_connections, .. } = document;
+        for (key, most) in [
+            ("new_connections", new_connections),
+            ("client_connections", client_connections),
+            ("max_connections", max_connections),
+        ] {
+            if most > rate::MOST {
+                return Err(format!("{key}: {most} is not between 0 and {}", rate::MOST));
+            }
+        }
+        Ok(Spec { rules, sites, new_connections, client_connections, max_connections })
     }
 }
 
@@ -160,12 +265,58 @@ impl RuleSpec {
             }
             Node::compile(expr).map_err(|error| format!("{key}: {error}"))?;
         }
+        self.check_strip().map_err(|error| format!("strip: {error}"))?;
+        let Some(rate) = &self.rate else { return Ok(()) };
+        if self.action == Action::Strip || !self.matches.labels().is_empty() {
+            return Err("rate: goes with a match, and with any action but \"strip\"".to_string());
+        }
+        rate.check().map_err(|error| format!("rate.{error}"))
+    }
+
+    fn check_strip(&self) -> Result<(), String> {
+        match (self.action, self.strip.is_empty()) {
+            (Action::Strip, true) => return Err("action \"strip\" needs the names of headers".to_string()),
+            (Action::Strip, false) => {}
+            (_, true) => return Ok(()),
+            (_, false) => return Err("goes with action \"strip\" only".to_string()),
+        }
+        if let Some(name) = self.strip.iter().find(|name| !is_token(name.as_bytes())) {
+            return Err(format!("{name:?} is no header name"));
+        }
+        let kept = |name: &&String| UNSTRIPPED.iter().any(|kept| name.eq_ignore_ascii_case(kept));
+        if let Some(name) = self.strip.iter().find(kept) {
+            return Err(format!("{name:?} cannot be left out: framing and routing rest on it"));
+        }
+        if self.matches.leaves().iter().any(|leaf| leaf.field.of_body()) {
+            return Err("a rule that looks at the body comes too late to leave a header out".to_string());
+        }
         Ok(())
     }
 
     /// Whether the rule is tried on a site with this server table.
     pub fn applies(&self, server: &str) -> bool {
         server == "any" || self.servers.is_empty() || self.servers.iter().any(|s| s == server)
+    }
+}
+
+impl RateSpec {
+    fn check(&self) -> Result<(), String> {
+        let most = if self.distinct.is_some() { rate::MOST_DISTINCT } else { rate::MOST };
+        within("over", self.over, 1, most)?;
+        within("per", self.per, 1, rate::LONGEST)?;
+        self.answers.iter().try_for_each(|status| within("answers", u32::from(*status), 100, 599))?;
+        self.distinct.as_ref().map_or(Ok(()), |distinct| distinct.field().map(|_| ()))
+    }
+}
+
+impl DistinctSpec {
+    pub fn field(&self) -> Result<Field, String> {
+        let named = self.name.as_ref().is_some_and(|name| !name.is_empty());
+        match Field::by_name(&self.field) {
+            Some(Field::Path) if self.name.is_none() => Ok(Field::Path),
+            Some(field @ (Field::Param | Field::Form | Field::Header | Field::Cookie)) if named => Ok(field),
+            _ => Err("distinct: must be a named param, form, header or cookie, or the path".to_string()),
+        }
     }
 }
 
@@ -183,6 +334,28 @@ impl SiteSpec {
             let named = exception.rule.as_str();
             if !ids.contains(named) && reason(named).is_none() {
                 return Err(format!("exceptions[{i}].rule: {named:?} is neither a rule nor a reason"));
+            }
+            if let Some(counter) = exception.counter {
+                below(&format!("exceptions[{i}].counter"), counter, EXCEPTION_COUNTERS)?;
+            }
+        }
+        if self.canary > 100 {
+            return Err(format!("canary: {} is more than 100 percent", self.canary));
+        }
+        let named = self.sticky.iter().flat_map(|sticky| sticky.values.iter().chain([&sticky.cookie]));
+        if let Some(text) = named.into_iter().find(|text| !is_token(text.as_bytes())) {
+            return Err(format!("sticky: {text:?} is no token"));
+        }
+        if let Some(method) = self.methods.iter().find(|method| !is_token(method.as_bytes())) {
+            return Err(format!("methods: {method:?} is no method"));
+        }
+        for named in self.modes.keys().filter(|named| !ids.contains(named.as_str())) {
+            match reason(named) {
+                None => return Err(format!("modes: {named:?} is neither a rule nor a reason")),
+                Some(reason) if reason.tier() >= Tier::Malformed => {
+                    return Err(format!("modes: {named:?} is refused in every mode"));
+                }
+                Some(_) => {}
             }
         }
         Exceptions::compile(rules, &self.exceptions).map(|_| ())
@@ -224,6 +397,14 @@ fn read_expr(key: &str, value: Option<&Value>) -> Result<(), String> {
     match value {
         Some(value) => Expr::try_from(value.clone()).map(|_| ()).map_err(|error| format!("{key}: {error}")),
         None => Ok(()),
+    }
+}
+
+fn within(key: &str, number: u32, least: u32, most: u32) -> Result<(), String> {
+    if (least..=most).contains(&number) {
+        Ok(())
+    } else {
+        Err(format!("{key}: {number} is not between {least} and {most}"))
     }
 }
 

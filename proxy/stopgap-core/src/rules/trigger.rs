@@ -7,20 +7,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::rules::expr::{Bound, How, Measure, Side};
+use crate::rules::expr::{Bound, How, Measure};
 use crate::rules::field::Field;
 use crate::rules::literal::necessary;
 use crate::rules::node::{Leaf, Node, PartTest, Test};
 use crate::rules::text::Text;
 use crate::rules::usual;
+use crate::rules::values::DESTINATION;
 
 /// A text that is searched for literals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Group {
     Path,
     Query,
-    /// Names and values of parameters.
+    /// Names and values of parameters, and those of forms.
     Param,
+    Form,
     Target,
     Header,
     HeaderName,
@@ -31,7 +33,7 @@ pub enum Group {
 }
 
 impl Group {
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
 }
 
 /// A number that is compared with thresholds.
@@ -39,6 +41,9 @@ impl Group {
 pub enum Size {
     Path,
     Depth,
+    /// The longest of them in a reading.
+    Segment,
+    Extension,
     Target,
     PathRaw,
     QueryRaw,
@@ -53,7 +58,7 @@ pub enum Size {
 }
 
 impl Size {
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 13;
 }
 
 /// One sign. All texts but methods are in lower case and compared without regard to ASCII case.
@@ -70,6 +75,8 @@ pub enum Trigger {
     HeaderOver(Vec<u8>, u64),
     /// A header of this name holds the text.
     HeaderHolds(Vec<u8>, Vec<u8>),
+    /// A header of this name begins or ends with the sign, which is no letter.
+    HeaderEdge(Vec<u8>, u8),
     Over(Size, u64),
 }
 
@@ -82,9 +89,19 @@ pub struct Triggers {
 
 /// The signs of a formula; `None`: it must always be tried.
 pub fn triggers(node: &Node) -> Option<Triggers> {
+    signs(node, &of_leaf)
+}
+
+/// The signs that a head shows before the body has come.
+pub fn head_triggers(node: &Node) -> Option<Triggers> {
+    signs(node, &|leaf| if leaf.field.of_body() { None } else { of_leaf(leaf) })
+}
+
+fn signs(node: &Node, of_leaf: &dyn Fn(&Leaf) -> Option<Triggers>) -> Option<Triggers> {
+    let of_node = |node: &Node| signs(node, of_leaf);
     match node {
-        Node::All(list) => list.iter().filter_map(triggers).min_by_key(|found| found.cost),
-        Node::Any(list) => list.iter().map(triggers).collect::<Option<Vec<Triggers>>>().map(union),
+        Node::All(list) => list.iter().filter_map(of_node).min_by_key(|found| found.cost),
+        Node::Any(list) => list.iter().map(of_node).collect::<Option<Vec<Triggers>>>().map(union),
         Node::Leaf(leaf) if leaf.negated => None,
         Node::Leaf(leaf) => of_leaf(leaf),
     }
@@ -101,16 +118,20 @@ fn of_leaf(leaf: &Leaf) -> Option<Triggers> {
         Test::Number(measure, Bound::Over(limit)) => of_number(leaf, *measure, *limit),
         Test::Number(_, Bound::Under(_)) => None,
         Test::Same(parts) => {
-            let of_part = |on: Side, test: &PartTest| match (test, on) {
-                (PartTest::Text(text), _) => each(text, |literal| literal_in(Group::Param, literal)),
-                (PartTest::Length(Bound::Over(n)) | PartTest::Run(Bound::Over(n)), _) => {
-                    over(Size::Query, *n)
-                }
+            let (group, size) = of_pairs(leaf.field);
+            let of_part = |test: &PartTest| match test {
+                PartTest::Text(text) => each(text, |literal| literal_in(group, literal)),
+                PartTest::Length(Bound::Over(n)) | PartTest::Run(Bound::Over(n)) => over(size, *n),
                 _ => None,
             };
-            parts.iter().filter_map(|part| of_part(part.on, &part.test)).min_by_key(|found| found.cost)
+            parts.iter().filter_map(|part| of_part(&part.test)).min_by_key(|found| found.cost)
         }
     }
+}
+
+/// Where the names and values of parameters are searched, and the size that no reading of one exceeds.
+fn of_pairs(field: Field) -> (Group, Size) {
+    if field == Field::Form { (Group::Form, Size::BodyText) } else { (Group::Param, Size::Query) }
 }
 
 fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
@@ -126,9 +147,10 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
             each(text, |literal| literal_in(Group::Path, literal))
         }
         Field::Query => each(text, |literal| literal_in(Group::Query, literal)),
-        Field::Param => {
-            let value = each(text, |literal| literal_in(Group::Param, literal));
-            let name = leaf.name.as_ref().and_then(|name| single(literal_in(Group::Param, name)));
+        Field::Param | Field::Form => {
+            let (group, _) = of_pairs(leaf.field);
+            let value = each(text, |literal| literal_in(group, literal));
+            let name = leaf.name.as_ref().and_then(|name| single(literal_in(group, name)));
             value.into_iter().chain(name).min_by_key(|found| found.cost)
         }
         Field::Target | Field::PathRaw | Field::QueryRaw => {
@@ -205,7 +227,19 @@ fn is_literal(trigger: &Trigger) -> bool {
 fn header_text(name: &[u8], text: &Text) -> Option<Triggers> {
     let presence = Triggers { cost: usual::header(name), list: vec![Trigger::Header(name.to_vec())] };
     let value = each(text, |literal| {
+        // A Destination is read as a path: what stands in it need not be what a rule sees.
+        if name == DESTINATION {
+            return None;
+        }
         let literal = literal.to_ascii_lowercase();
+        let edge = match text.how() {
+            How::Prefix => literal.first(),
+            How::Suffix => literal.last(),
+            _ => None,
+        };
+        if let Some(&sign) = edge.filter(|sign| !sign.is_ascii_alphabetic()) {
+            return Some((usual::EDGE, Trigger::HeaderEdge(name.to_vec(), sign)));
+        }
         let sign = Trigger::HeaderHolds(name.to_vec(), literal.clone());
         // Values that are searched cost more than names.
         (!literal.is_empty()).then(|| (usual::literal(&literal) + 2, sign))
@@ -222,9 +256,10 @@ fn of_number(leaf: &Leaf, measure: Measure, limit: u64) -> Option<Triggers> {
         (Field::Depth, _) | (Field::Segment | Field::Extension | Field::Basename, Measure::Count) => {
             over(Size::Depth, limit)
         }
-        (Field::Param, Measure::Count | Measure::Repeat) => {
-            let sizes = over(Size::QueryRaw, pairs);
-            let named = name.and_then(|name| single(literal_in(Group::Param, name)));
+        (Field::Param | Field::Form, Measure::Count | Measure::Repeat) => {
+            let (group, text) = of_pairs(leaf.field);
+            let sizes = over(if text == Size::Query { Size::QueryRaw } else { text }, pairs);
+            let named = name.and_then(|name| single(literal_in(group, name)));
             named.into_iter().chain(sizes).min_by_key(|found| found.cost)
         }
         (Field::Header, Measure::Count) => {
@@ -241,8 +276,10 @@ fn of_number(leaf: &Leaf, measure: Measure, limit: u64) -> Option<Triggers> {
         }
         (Field::Host, Measure::Count) => None,
         (Field::Body, Measure::Count | Measure::Length) => over(Size::Body, limit),
-        (Field::Body, _) => over(Size::BodyText, limit),
-        (Field::Path | Field::Extension | Field::Segment | Field::Basename, _) => over(Size::Path, limit),
+        (Field::Body | Field::Form, _) => over(Size::BodyText, limit),
+        (Field::Path, _) => over(Size::Path, limit),
+        (Field::Extension, _) => over(Size::Extension, limit),
+        (Field::Segment | Field::Basename, _) => over(Size::Segment, limit),
         (Field::Query | Field::Param, _) => over(Size::Query, limit),
         (Field::QueryRaw, _) => over(Size::QueryRaw, limit),
         (Field::PathRaw, _) => over(Size::PathRaw, limit),
@@ -278,6 +315,9 @@ pub fn describe(found: &Option<Triggers>) -> String {
             Trigger::Header(name) => ("header".to_string(), text(name)),
             Trigger::HeaderOver(name, limit) => (format!("header {} over", text(name)), limit.to_string()),
             Trigger::HeaderHolds(name, value) => (format!("header {} holds", text(name)), text(value)),
+            Trigger::HeaderEdge(name, sign) => {
+                (format!("header {} begins or ends with", text(name)), text(&[*sign]))
+            }
             Trigger::Over(size, limit) => (format!("{size:?} over").to_lowercase(), limit.to_string()),
         };
         let values = kinds.entry(kind).or_default();

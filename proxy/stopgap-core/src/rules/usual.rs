@@ -22,6 +22,8 @@ pub fn method(value: &[u8]) -> u64 {
 
 pub fn literal(literal: &[u8]) -> u64 {
     match literal.len() {
+        // No usual request holds a control character, raw or escaped.
+        1.. if literal.iter().any(|byte| *byte < 0x20) => 2,
         0 | 1 => 2000,
         2 => 200,
         3 => 40,
@@ -35,17 +37,24 @@ pub fn header(name: &[u8]) -> u64 {
     if COMMON_HEADERS.contains(&name) { 600 } else { 3 }
 }
 
-/// A size over `limit`.
+/// A header that begins or ends with a sign.
+pub const EDGE: u64 = 3;
+
+/// A size over `limit`: so many have one at all, and with each step of the limit half as many are left.
 pub fn size(size: Size, limit: u64) -> u64 {
-    let usual = match size {
-        Size::Path | Size::PathRaw => 100,
-        Size::Target | Size::Query | Size::QueryRaw => 200,
-        Size::Depth => 10,
-        Size::Headers | Size::Host => 30,
-        Size::Method => 7,
-        Size::Body | Size::BodyText => 4096,
+    let (any, step) = match size {
+        Size::Path | Size::PathRaw => (1000, 20),
+        Size::Target => (1000, 30),
+        Size::Query | Size::QueryRaw => (400, 30),
+        Size::Depth => (1000, 2),
+        Size::Segment => (1000, 8),
+        Size::Extension => (900, 3),
+        Size::Headers => (1000, 5),
+        Size::Host => (1000, 10),
+        Size::Method => (1000, 2),
+        Size::Body | Size::BodyText => (200, 500),
     };
-    if limit >= usual { 5 } else { 500 * (usual - limit) / usual + 5 }
+    (any >> (limit / step).min(10)) + 5
 }
 
 const COMMON_EXTENSIONS: [&[u8]; 18] = [

@@ -5,62 +5,95 @@ use crate::board::Outcome;
 use crate::events::{AGENT, Details, Key, TARGET};
 use crate::http1::framing::{Framing, Length};
 use crate::http1::pages;
-use crate::verdict::{Reason, Tier, Verdict};
+use crate::policy::Site;
+use crate::verdict::{Action, Mode, Reason, Ruling, Tier, Verdict};
 
 impl Session {
     /// Refuse a request whose head is complete. Its connection goes on when the next request's start
     /// is beyond doubt: framing in order, no body to skip.
-    pub(super) fn refuse(
-        &mut self,
-        desk: &mut Desk<'_>,
-        src: &[u8],
-        plan: &Framing,
-        verdict: Verdict,
-    ) -> Step {
+    pub(super) fn refuse(&mut self, desk: &mut Desk<'_>, src: &[u8], plan: &Framing, ruling: Ruling) -> Step {
         let bodiless = matches!(plan.length, Length::None | Length::Exact(0));
-        let keep = bodiless && plan.keep_alive && verdict.reason.tier() < Tier::Malformed;
+        let framed = bodiless && ruling.verdict.reason.tier() < Tier::Malformed;
+        let keep = framed && plan.keep_alive && !desk.leaving;
         let head = desk.work.head.method.of(src) == b"HEAD";
         let minor = desk.work.head.minor;
-        self.answer_no(desk, Some(src), verdict, (head, minor), keep)
+        self.answer_no(desk, Some(src), ruling, (head, minor), keep)
     }
 
     /// Refuse because of what the body holds: the rest of it would have to be skipped.
-    pub(super) fn refuse_with_body(&mut self, desk: &mut Desk<'_>, src: &[u8], verdict: Verdict) -> Step {
+    pub(super) fn refuse_with_body(&mut self, desk: &mut Desk<'_>, src: &[u8], ruling: Ruling) -> Step {
         let head = self.exchange.asked.head;
-        self.answer_no(desk, Some(src), verdict, (head, self.exchange.asked.minor), false)
+        self.answer_no(desk, Some(src), ruling, (head, self.exchange.asked.minor), false)
     }
 
     /// Refuse what cannot be framed: nothing after it can be trusted either.
     pub(super) fn refuse_malformed(&mut self, desk: &mut Desk<'_>, src: &[u8], verdict: Verdict) -> Step {
-        self.answer_no(desk, Some(src), verdict, (false, 1), false)
+        let ruling = self.policy.refusal(usize::from(self.exchange.site), verdict);
+        let head = desk.work.head.method.of(src) == b"HEAD"; // empty where the fault is in the request line
+        self.answer_no(desk, Some(src), ruling, (head, 1), false)
     }
 
     /// Refuse in the middle of a request: a deadline, or a body that breaks the grammar or a limit.
     pub(super) fn refuse_client(&mut self, desk: &mut Desk<'_>, reason: Reason) -> Step {
         let asked = self.exchange.asked;
-        self.answer_no(desk, None, Verdict::new(reason, 0), (asked.head, asked.minor), false)
+        let ruling = self.policy.refusal(usize::from(self.exchange.site), Verdict::new(reason, 0));
+        self.answer_no(desk, None, ruling, (asked.head, asked.minor), false)
     }
 
     fn answer_no(
         &mut self,
         desk: &mut Desk<'_>,
         src: Option<&[u8]>,
-        verdict: Verdict,
+        ruling: Ruling,
         (head, minor): (bool, u8),
         keep: bool,
     ) -> Step {
-        let id = self.note(desk, src, verdict, false);
-        let status = self.policy.status(&verdict);
-        desk.out.clear();
-        pages::refusal(status, id, head, minor, !keep, desk.out);
+        let event = self.note(desk, src, ruling);
         self.pending = None;
+        let keep = keep && ruling.action == Action::Block;
+        self.write_page(desk, &ruling.verdict, event, (head, minor), keep);
         if keep {
             self.go(Phase::Idle, desk.now);
             return Step::new(Command::Answer, Payload::Written);
         }
-        self.go(Phase::Closed, desk.now);
         self.input = Vec::new();
-        Step::new(Command::Close, Payload::Written)
+        match ruling.action {
+            Action::Drop => {
+                self.go(Phase::Closed, desk.now);
+                Step::new(Command::Close, Payload::Empty)
+            }
+            Action::Tarpit => {
+                self.answer = desk.out.clone();
+                self.go(Phase::Tarpit, desk.now);
+                Step::new(Command::Tarpit, Payload::Empty)
+            }
+            Action::Block | Action::Detect | Action::Strip => {
+                self.go(Phase::Closed, desk.now);
+                Step::new(Command::Close, Payload::Written)
+            }
+        }
+    }
+
+    fn write_page(
+        &self,
+        desk: &mut Desk<'_>,
+        verdict: &Verdict,
+        event: u64,
+        (head, minor): (bool, u8),
+        keep: bool,
+    ) {
+        let site = self.policy.site(usize::from(self.exchange.site));
+        let page = pages::Refusal {
+            status: self.policy.status(verdict),
+            event,
+            head,
+            minor,
+            close: !keep,
+            allow: site.map_or("", |site| &site.allow),
+            hsts: site.filter(|_| self.tls).map_or(0, |site| site.hsts),
+        };
+        desk.out.clear();
+        pages::refusal(&page, desk.out);
     }
 
     /// The origin could not be used, or not in time: an answer of ours if none has begun.
@@ -69,44 +102,89 @@ impl Session {
         if matches!(self.phase, Phase::Idle | Phase::Head) {
             return Step::WAIT;
         }
-        if self.phase == Phase::Closed || self.phase == Phase::Tunnel || self.answering() {
+        let over = self.over() || self.phase == Phase::Tunnel;
+        if over || self.answering() {
+            if !over {
+                self.blame(desk, reason);
+            }
             self.go(Phase::Closed, desk.now);
             return Step::new(Command::Close, Payload::Empty);
         }
-        let verdict = Verdict::new(reason, 0);
         let asked = self.exchange.asked;
-        let keep = self.phase == Phase::Answer && asked.keep_alive;
-        let id = self.note(desk, None, verdict, false);
-        pages::refusal(self.policy.status(&verdict), id, asked.head, asked.minor, !keep, desk.out);
+        let keep = self.phase == Phase::Answer && asked.keep_alive && !desk.leaving;
+        let event = self.blame(desk, reason);
+        self.write_page(desk, &Verdict::new(reason, 0), event, (asked.head, asked.minor), keep);
         self.answer = Vec::new();
         self.settle(desk, Command::Retire, Payload::Written, keep)
     }
 
-    /// Count and log a verdict; the event's id.
-    pub(super) fn note(
-        &mut self,
-        desk: &mut Desk<'_>,
-        src: Option<&[u8]>,
-        mut verdict: Verdict,
-        detected: bool,
-    ) -> u64 {
+    /// Note what the last decision saw and let pass.
+    pub(super) fn note_all(&mut self, desk: &mut Desk<'_>, src: &[u8]) {
+        let notes = std::mem::take(&mut desk.work.notes);
+        for ruling in &notes {
+            self.note(desk, Some(src), *ruling);
+        }
+        self.exchange.detected |= notes.iter().any(|ruling| ruling.action == Action::Detect);
+        desk.work.notes = notes;
+    }
+
+    /// Count what became of the request, once: a body may still break what was let go.
+    pub(super) fn count_request(&mut self, desk: &Desk<'_>, outcome: Outcome) {
+        let site = self.policy.site(usize::from(self.exchange.site));
+        if let (Some(site), false) = (site, self.exchange.counted) {
+            self.exchange.counted = true;
+            desk.counters.request(site.counter, outcome);
+        }
+    }
+
+    /// Count the exceptions that let the request pass the last decision, each once a request.
+    pub(super) fn count_exceptions(&mut self, desk: &Desk<'_>, site: &Site) {
+        for exception in &desk.work.scratch.used {
+            let counter = site.rules.exception_counter(*exception);
+            let new = |counter: &usize| self.exchange.excepted.add_key(*counter as u32);
+            if let Some(counter) = counter.filter(new) {
+                desk.counters.exception(counter);
+            }
+        }
+    }
+
+    /// Note that the exchange failed at the origin, or on the way there.
+    pub(super) fn blame(&mut self, desk: &mut Desk<'_>, reason: Reason) -> u64 {
+        self.exchange.fault = Some(reason);
+        self.note_unjudged(desk, reason)
+    }
+
+    /// Note what no rule was asked about: a peer that fails in the middle.
+    pub(super) fn note_unjudged(&mut self, desk: &mut Desk<'_>, reason: Reason) -> u64 {
+        let ruling = self.policy.refusal(usize::from(self.exchange.site), Verdict::new(reason, 0));
+        self.note(desk, None, Ruling { action: Action::Block, ..ruling })
+    }
+
+    /// Note that an answer went to its client whole, but that more came behind it, which goes to nobody.
+    pub(super) fn note_surplus(&mut self, desk: &mut Desk<'_>) {
+        let site = usize::from(self.exchange.site);
+        let ruling = self.policy.refusal(site, Verdict::new(Reason::OriginMalformed, 0));
+        self.note(desk, None, Ruling { action: Action::Detect, mode: Mode::Detect, ..ruling });
+    }
+
+    /// Count and log a ruling; the event's id.
+    fn note(&mut self, desk: &mut Desk<'_>, src: Option<&[u8]>, ruling: Ruling) -> u64 {
+        let Ruling { verdict, action, mode } = ruling;
         let index = self.exchange.site;
+        let judged = verdict.reason.tier() != Tier::Failed || verdict.reason == Reason::InternalError;
+        if action.stops() && judged {
+            self.count_request(desk, Outcome::Refused);
+        }
         let policy = &self.policy;
         let site = policy.site(usize::from(index));
-        if verdict.rule.is_none() {
-            verdict.rule = site.and_then(|site| site.rules.label(verdict.reason));
-        }
         let rule = verdict.rule.and_then(|rule| policy.rules.get(rule as usize));
-        desk.counters.reason(verdict.reason, detected);
+        desk.counters.reason(verdict.reason, action);
         if let Some(rule) = rule {
-            desk.counters.rule(rule.counter, detected);
+            desk.counters.rule(rule.counter, action);
         }
-        if let (Some(site), true) = (site, verdict.reason.tier() != Tier::Failed) {
-            desk.counters.request(site.counter, if detected { Outcome::Detected } else { Outcome::Refused });
-        }
-        let key =
-            Key { client: self.address, site: index, reason: verdict.reason, rule: verdict.rule, detected };
-        let (client, work) = (&self.client, &*desk.work);
+        let client = self.exchange.client;
+        let key = Key { client, site: index, reason: verdict.reason, rule: verdict.rule, action, mode };
+        let (peer, work) = (&self.peer, &*desk.work);
         let (id, kept) = desk.ledger.note(desk.now / 1_000_000, key, || {
             let head = &work.head;
             let buf = src.unwrap_or(&[]);
@@ -134,7 +212,7 @@ impl Session {
                 target_length: target.len(),
                 host: String::from_utf8_lossy(head.host.of(buf)).into_owned(),
                 agent: agent[..agent.len().min(AGENT)].to_vec(),
-                client: client.to_string(),
+                client: client.map_or_else(|| peer.to_string(), |client| client.to_string()),
             }
         });
         if !kept {

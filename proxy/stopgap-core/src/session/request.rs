@@ -8,12 +8,9 @@ use crate::http1::answer::Asked;
 use crate::http1::chunked::{ChunkError, Decoder};
 use crate::http1::framing::{Framing, Length, framing};
 use crate::http1::pages::CONTINUE;
-use crate::http1::{head, rewrite};
-use crate::policy::{Policy, Request, Site};
-use crate::verdict::{Reason, Tier, Verdict};
-
-/// Bytes of a body that rules may look at.
-pub const WINDOW: usize = 65_536;
+use crate::http1::{forwarded, head, rewrite};
+use crate::policy::{Memory, Part, Policy, Request, Site};
+use crate::verdict::{Reason, Verdict};
 
 impl Session {
     pub(super) fn read_head(&mut self, desk: &mut Desk<'_>, data: &[u8]) -> Step {
@@ -27,7 +24,7 @@ impl Session {
         self.exchange.site = self.policy.default_site();
         if self.input.is_empty() {
             let (step, consumed) = self.try_head(desk, data);
-            if self.phase != Phase::Closed {
+            if !self.over() {
                 self.input.extend_from_slice(data.get(consumed..).unwrap_or(&[]));
             }
             return self.after_head(step);
@@ -45,7 +42,7 @@ impl Session {
         }
         let (step, consumed) = self.try_head(desk, &input);
         // When all was used, what follows the body is in `self.input` already.
-        if self.phase != Phase::Closed && consumed < input.len() {
+        if !self.over() && consumed < input.len() {
             input.drain(..consumed);
             self.input = input;
         }
@@ -61,6 +58,8 @@ impl Session {
     /// Read a head from the start of `src`; how many bytes of it were used.
     fn try_head(&mut self, desk: &mut Desk<'_>, src: &[u8]) -> (Step, usize) {
         let policy = self.policy.clone();
+        self.exchange.client = self.address;
+        self.exchange.counted = false;
         match head::parse(src, &mut desk.work.head, &policy.bounds) {
             Ok(true) => {}
             Ok(false) => {
@@ -80,6 +79,10 @@ impl Session {
         desk.decided = true;
         self.served = true;
         let length = desk.work.head.length;
+        if self.trusted {
+            self.exchange.client = forwarded::client(src, &desk.work.head).or(self.address);
+        }
+        let client = self.exchange.client;
         let plan = match framing(src, &desk.work.head) {
             Ok(plan) => plan,
             Err(fault) => {
@@ -92,20 +95,27 @@ impl Session {
         let host = desk.work.head.host.of(src);
         let Some(index) = policy.site_of(host) else {
             let verdict = Verdict::new(Reason::UnknownHost, desk.work.head.host.start as usize);
-            return (self.refuse(desk, src, &plan, verdict), length);
+            return (
+                self.refuse(desk, src, &plan, policy.refusal(policy.default_site().into(), verdict)),
+                length,
+            );
         };
-        self.exchange = Exchange { site: index as u16, began: desk.now, ..Exchange::default() };
+        self.exchange = Exchange { site: index as u16, client, began: desk.now, ..Exchange::default() };
         let Some(site) = policy.site(index) else {
-            return (self.refuse(desk, src, &plan, Verdict::new(Reason::InternalError, 0)), length);
+            let verdict = Verdict::new(Reason::InternalError, 0);
+            return (self.refuse(desk, src, &plan, policy.refusal(index, verdict)), length);
         };
-        let request = Request::new(src, &plan, self.address);
-        if let Some(verdict) = policy.judge(index, &request, desk.work) {
-            if !site.detect || verdict.reason.tier() == Tier::Malformed {
-                return (self.refuse(desk, src, &plan, verdict), length);
-            }
-            self.note(desk, Some(src), verdict, true);
-        } else {
-            desk.counters.request(site.counter, Outcome::Passed);
+        let request = Request::new(src, &plan, client);
+        self.tallies.clear();
+        let memory = &mut Memory { noted: &mut self.exchange.noted, tallies: &mut self.tallies };
+        let ruling = policy.decide(index, Part::Head, &request, desk.work, desk.rates, memory);
+        self.note_all(desk, src);
+        if let Some(ruling) = ruling {
+            return (self.refuse(desk, src, &plan, ruling), length);
+        }
+        self.count_exceptions(desk, site);
+        if self.redirect > 0 {
+            return (self.send_to_tls(desk, src, &plan), length);
         }
         self.accept(desk, src, &plan, &policy, site)
     }
@@ -124,6 +134,11 @@ impl Session {
         let bodied = matches!(plan.length, Length::Exact(1..) | Length::Chunked);
         let upgrade = plan.upgrade.is_some() && site.permits_upgrade(src, head, plan);
         self.bound |= plan.binds;
+        if site.scrub.is_some() {
+            let host = head.host.of(src);
+            self.host.clear();
+            self.host.extend_from_slice(if host.is_empty() { site.default_host.as_bytes() } else { host });
+        }
         let asked = Asked {
             head: method == b"HEAD",
             minor: head.minor,
@@ -133,14 +148,18 @@ impl Session {
         let exchange = &mut self.exchange;
         exchange.asked = asked;
         exchange.bodied = bodied;
+        exchange.belongs = site.sticky.as_ref().and_then(|sticky| sticky.belongs(src, head));
         exchange.repeatable = !bodied && matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
+        let strip = policy.stripped(&desk.work.stripping);
         let hop = rewrite::Hop {
-            client: &self.client,
+            client: &self.peer,
             tls: self.tls,
             trusted: self.trusted,
             default_host: &site.default_host,
+            strip: &strip,
             close: bodied && !site.table.reuse_after_body && !self.bound,
             upgrade,
+            sticky: site.sticky.as_ref(),
         };
         rewrite::head(src, head, plan, &hop, desk.out);
         let start = head.length;
@@ -149,14 +168,16 @@ impl Session {
             Length::None | Length::Exact(0) => {
                 let zero = plan.length == Length::Exact(0) || matches!(method, b"POST" | b"PUT");
                 rewrite::finish(desk.out, zero.then_some(0));
+                self.let_go(desk);
                 self.go(Phase::Answer, desk.now);
                 (Step::new(Command::Forward, Payload::Written), start)
             }
             Length::Exact(size) if rest.len() as u64 >= size => {
                 let end = start + size as usize;
                 let body = &src[start..end];
-                if policy.judges_body(usize::from(self.exchange.site), plan.length) {
-                    let request = Request::new(src, plan, self.address).with_body(body, size);
+                let request = Request::new(src, plan, self.exchange.client);
+                if policy.judges_body(usize::from(self.exchange.site), &request, desk.work) {
+                    let request = request.with_body(body, size);
                     if let Some(step) = self.judge_body(desk, policy, &request) {
                         return (step, end);
                     }
@@ -164,11 +185,12 @@ impl Session {
                 self.exchange.received = size;
                 rewrite::finish(desk.out, Some(size));
                 desk.out.extend_from_slice(body);
+                self.let_go(desk);
                 self.go(Phase::Answer, desk.now);
                 (Step::new(Command::Forward, Payload::Written), end)
             }
-            length => {
-                self.begin_body(desk, src, length, policy, site);
+            _ => {
+                self.begin_body(desk, src, plan, policy, site);
                 if plan.expect && rest.is_empty() {
                     desk.out.clear();
                     desk.out.extend_from_slice(CONTINUE);
@@ -193,8 +215,8 @@ impl Session {
     }
 
     /// Set aside the rewritten head; it is sent with the body's first bytes, or after all of them.
-    fn begin_body(&mut self, desk: &mut Desk<'_>, src: &[u8], length: Length, policy: &Policy, site: &Site) {
-        let exchange = &mut self.exchange;
+    fn begin_body(&mut self, desk: &mut Desk<'_>, src: &[u8], plan: &Framing, policy: &Policy, site: &Site) {
+        let (exchange, length) = (&mut self.exchange, plan.length);
         exchange.held = site.buffer_body || length == Length::Chunked;
         exchange.incoming = match length {
             Length::Exact(size) => Incoming::Exact(size),
@@ -204,7 +226,8 @@ impl Session {
         if let (Length::Exact(size), false) = (length, exchange.held) {
             rewrite::finish(&mut pending.head, Some(size));
         }
-        if policy.judges_body(usize::from(exchange.site), length) {
+        let request = Request::new(src, plan, exchange.client);
+        if policy.judges_body(usize::from(exchange.site), &request, desk.work) {
             pending.original = src[..desk.work.head.length].to_vec();
         }
         self.pending = Some(pending);
@@ -259,7 +282,7 @@ impl Session {
         }
         let windowed = self.pending.as_ref().is_some_and(|pending| !pending.original.is_empty());
         if windowed {
-            if !done && self.exchange.received < WINDOW as u64 {
+            if !done && self.exchange.received < self.window() as u64 {
                 return Step::WAIT;
             }
             if let Some(step) = self.judge_window(desk) {
@@ -274,6 +297,7 @@ impl Session {
             let missing = self.exchange.received.saturating_sub(pending.window.len() as u64) as usize;
             desk.out.extend_from_slice(&body[body.len().saturating_sub(missing)..]);
         }
+        self.let_go(desk);
         if done {
             self.go(Phase::Answer, desk.now);
         }
@@ -334,8 +358,15 @@ impl Session {
         }
         rewrite::finish(desk.out, Some(self.exchange.received));
         self.exchange.ready = false;
+        self.let_go(desk);
         self.go(Phase::Answer, desk.now);
         Step::new(Command::Send, Payload::Written)
+    }
+
+    /// The origin is to get the request, or its beginning: that is what became of it.
+    pub(super) fn let_go(&mut self, desk: &Desk<'_>) {
+        let outcome = if self.exchange.detected { Outcome::Detected } else { Outcome::Passed };
+        self.count_request(desk, outcome);
     }
 
     /// The given chunk itself when all of it is body, else a copy of the part that is.
@@ -348,9 +379,15 @@ impl Session {
         Payload::Written
     }
 
+    /// Bytes of a body that rules may look at.
+    fn window(&self) -> usize {
+        self.policy.site(usize::from(self.exchange.site)).map_or(0, |site| site.limits.window)
+    }
+
     fn keep_window(&mut self, body: &[u8]) {
+        let window = self.window();
         if let Some(pending) = self.pending.as_mut().filter(|pending| !pending.original.is_empty()) {
-            let room = WINDOW.saturating_sub(pending.window.len()).min(body.len());
+            let room = window.saturating_sub(pending.window.len()).min(body.len());
             pending.window.extend_from_slice(&body[..room]);
         }
     }
@@ -362,7 +399,7 @@ impl Session {
         let parsed = head::parse(&pending.original, &mut desk.work.head, &policy.bounds);
         let step = match (parsed, framing(&pending.original, &desk.work.head)) {
             (Ok(true), Ok(plan)) => {
-                let request = Request::new(&pending.original, &plan, self.address)
+                let request = Request::new(&pending.original, &plan, self.exchange.client)
                     .with_body(&pending.window, self.exchange.received);
                 self.judge_body(desk, &policy, &request)
             }
@@ -376,11 +413,14 @@ impl Session {
 
     fn judge_body(&mut self, desk: &mut Desk<'_>, policy: &Policy, request: &Request<'_>) -> Option<Step> {
         let index = usize::from(self.exchange.site);
-        let verdict = policy.judge_body(index, request, desk.work)?;
-        if policy.site(index).is_some_and(|site| site.detect) {
-            self.note(desk, Some(request.buf), verdict, true);
-            return None;
+        let site = policy.site(index)?;
+        let memory = &mut Memory { noted: &mut self.exchange.noted, tallies: &mut self.tallies };
+        let ruling = policy.decide(index, Part::Body, request, desk.work, desk.rates, memory);
+        self.note_all(desk, request.buf);
+        if let Some(ruling) = ruling {
+            return Some(self.refuse_with_body(desk, request.buf, ruling));
         }
-        Some(self.refuse_with_body(desk, request.buf, verdict))
+        self.count_exceptions(desk, site);
+        None
     }
 }

@@ -1,9 +1,12 @@
 //! The origin's side of an exchange: from its bytes to the client's answer.
 
+use memchr::memchr;
+
 use super::{Command, Desk, Outgoing, Payload, Phase, Session, Step};
-use crate::http1::answer::{self, Ending, LAST_CHUNK};
+use crate::http1::answer::{self, Asked, Ending, LAST_CHUNK};
 use crate::http1::chunked::Decoder;
-use crate::verdict::{Reason, Verdict};
+use crate::http1::scrub::Scrub;
+use crate::verdict::Reason;
 
 /// Interim answers (1xx) that are left out before the origin is taken for broken.
 const INTERIM: u8 = 16;
@@ -18,6 +21,11 @@ impl Session {
             Outgoing::Head(skipped) => {
                 let mut buf = std::mem::take(&mut self.answer);
                 buf.extend_from_slice(data);
+                // A head is only ever completed by the end of a line, or too long.
+                if buf.len() <= answer::HEAD && memchr(b'\n', data).is_none() {
+                    self.answer = buf;
+                    return Step::WAIT;
+                }
                 let step = self.read_answer_head(desk, &buf, skipped);
                 self.keep_answer(&buf, step)
             }
@@ -35,10 +43,15 @@ impl Session {
 
     /// `Err(begin)`: the head that begins there is not complete.
     fn read_answer_head(&mut self, desk: &mut Desk<'_>, buf: &[u8], mut skipped: u8) -> Result<Step, usize> {
+        let asked = self.exchange.asked;
+        let asked = Asked { keep_alive: asked.keep_alive && !desk.leaving, ..asked };
         let mut begin = 0;
         loop {
             let rest = buf.get(begin..).unwrap_or(&[]);
-            let read = answer::read(rest, &self.exchange.asked, desk.out);
+            let wanted =
+                self.policy.site(usize::from(self.exchange.site)).and_then(|site| site.scrub.as_ref());
+            let scrub = wanted.map(|wanted| Scrub { wanted, host: &self.host, tls: self.tls });
+            let read = answer::read(rest, &asked, scrub.as_ref(), desk.out);
             let head = match read {
                 Ok(Some(head)) => head,
                 Ok(None) => {
@@ -48,6 +61,9 @@ impl Session {
                 Err(_) => return Ok(self.fail(desk, Reason::OriginMalformed)),
             };
             begin += head.length;
+            if head.status == 101 || head.status >= 200 {
+                self.bring(desk);
+            }
             if head.status == 101 {
                 desk.out.extend_from_slice(buf.get(begin..).unwrap_or(&[]));
                 self.go(Phase::Tunnel, desk.now);
@@ -60,6 +76,8 @@ impl Session {
                 }
                 continue;
             }
+            let client = self.exchange.client;
+            desk.rates.answered(&self.policy.rules, head.status, client, &self.tallies);
             let exchange = &mut self.exchange;
             exchange.rechunk = head.rechunk;
             exchange.origin_keeps = head.origin_keeps;
@@ -72,6 +90,16 @@ impl Session {
             };
             self.bound |= head.binds;
             return Ok(self.pass(desk, buf.get(begin..).unwrap_or(&[]), false));
+        }
+    }
+
+    /// The client's head stands in `out`: add its cookie, if it is to go to another origin from now on.
+    fn bring(&self, desk: &mut Desk<'_>) {
+        let site = self.policy.site(usize::from(self.exchange.site));
+        if let (Some(origin), Some(sticky)) =
+            (self.exchange.moved, site.and_then(|site| site.sticky.as_ref()))
+        {
+            sticky.bring(origin, self.tls, desk.out);
         }
     }
 
@@ -115,7 +143,7 @@ impl Session {
                     Ok(_) => Step::new(Command::Write, Payload::Written),
                     // What is good so far goes out; the cut then shows that there was more.
                     Err(_) => {
-                        self.note(desk, None, Verdict::new(Reason::OriginMalformed, 0), false);
+                        self.blame(desk, Reason::OriginMalformed);
                         self.go(Phase::Closed, desk.now);
                         Step::new(Command::Close, Payload::Written)
                     }
@@ -136,6 +164,9 @@ impl Session {
 
     /// The answer is complete: what becomes of both connections.
     fn finish(&mut self, desk: &mut Desk<'_>, payload: Payload, surplus: bool) -> Step {
+        if surplus {
+            self.note_surplus(desk);
+        }
         let exchange = &self.exchange;
         let complete = self.phase == Phase::Answer;
         let reuse_after_body =
@@ -160,7 +191,7 @@ impl Session {
         match self.phase {
             Phase::Answer | Phase::Body => {}
             Phase::Idle | Phase::Head => return Step::new(Command::Retire, Payload::Empty),
-            Phase::Tunnel | Phase::Closed => {
+            Phase::Tunnel | Phase::Tarpit | Phase::Closed => {
                 self.go(Phase::Closed, desk.now);
                 return Step::new(Command::Close, Payload::Empty);
             }
@@ -177,6 +208,7 @@ impl Session {
             }
             // A declared end that never came: the client sees the cut.
             _ => {
+                self.blame(desk, Reason::OriginClosed);
                 self.go(Phase::Closed, desk.now);
                 Step::new(Command::Close, Payload::Empty)
             }

@@ -36,6 +36,8 @@ fn every_kind_on_every_server() {
         ("/x.asp%2e", "trailing-dot"),
         ("/x.asp%20", "trailing-dot"),
         ("/x.asp%20%2e/y", "trailing-dot"),
+        ("/x.asp%20;", "trailing-dot"),
+        ("/a/....;x.gif/b", "dots-segment"),
         ("/%20/%20", "trailing-dot"),
         ("/x.asp::$DATA", "stream"),
         ("/secret:$i30:$INDEX_ALLOCATION/x.asp", "stream"),
@@ -149,4 +151,33 @@ fn an_anomaly_points_into_its_reading() {
     assert_eq!(anomaly.reason.name(), "backslash");
     assert_eq!(paths(&readings)[usize::from(anomaly.reading)].as_bytes()[anomaly.offset as usize], b'/');
     assert_eq!(anomaly.offset, 4);
+}
+
+/// X5 to X7: what Windows or a script map would take for the path, with every name cut short.
+#[test]
+fn opened_paths() {
+    let rows = [
+        ("/scripts/Admin.dll;x.gif", "/scripts/admin.dll"),
+        ("/c/inetpub;a/x;b/", "/c/inetpub/x/"),
+        ("/a/../x.ida::$DATA", "/x.ida"),
+        ("/scripts/admin.dll%20%20.;", "/scripts/admin.dll"),
+        ("/a/x.asp", "/a/x.asp"),
+        ("/a/..;/b", "/b"),
+        ("/x.id%c1%f1%fc", "/x.idq"),
+    ];
+    for (path, opened) in rows {
+        let readings = read(path.as_bytes(), "iis5", JAPANESE);
+        let mut views = (0..readings.len()).map(|index| readings.view(index).opened);
+        assert!(views.any(|view| view == opened.as_bytes()), "{path}: {:?}", readings.view(0).opened);
+    }
+}
+
+/// A `~` that is also the second byte of a double-byte character, whose first byte an overlong letter takes.
+#[test]
+fn short_name_behind_an_overlong_letter() {
+    assert_reason("/docs/PROGR%c1%81~1/x.htm", "iis5", JAPANESE, "short-name");
+    // ﾃﾞｰﾀ表1, ミ1 and ﾁ表 are names like others.
+    for honest in ["/%C3%DE%B0%C0%95%5C1.xls", "/%83~1.jpg", "/%C1%95%5C.xls"] {
+        assert_eq!(reasons(&read(honest.as_bytes(), "iis5", JAPANESE)), [""; 0], "{honest}");
+    }
 }

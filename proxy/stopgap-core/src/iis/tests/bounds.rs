@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{DEFAULT_PAGES, paths, read, reasons, server};
 use crate::iis::readings::QueryReadings;
+use crate::iis::room::Room;
 use crate::iis::table::{CodePage, SERVERS};
 
 const PAGES: &[CodePage] =
@@ -96,7 +97,7 @@ proptest! {
     #[test]
     fn any_query_gives_bounded_readings(query in hostile(), row in 0..SERVERS.len()) {
         let mut readings = QueryReadings::default();
-        readings.read(&query, &SERVERS[row], PAGES);
+        readings.read(&query, &SERVERS[row], PAGES, &mut Room::default());
         prop_assert!((1..=32).contains(&readings.len()));
         prop_assert_eq!(readings.get(0), query.to_ascii_lowercase());
     }
@@ -113,8 +114,13 @@ fn too_many_readings_are_noted() {
 #[test]
 fn a_query_says_when_readings_were_left_out() {
     let mut readings = QueryReadings::default();
-    readings.read(b"a=%zz%ff%c2%a5%e2%88%96%ef%bc%85%2525%25zz%25ff", server("any"), PAGES);
+    readings.read(
+        b"a=%zz%ff%c2%a5%e2%88%96%ef%bc%85%2525%25zz%25ff",
+        server("any"),
+        PAGES,
+        &mut Room::default(),
+    );
     assert!(readings.is_incomplete());
-    readings.read(b"a=%e8%a1%a8+1%25", server("any"), PAGES);
+    readings.read(b"a=%e8%a1%a8+1%25", server("any"), PAGES, &mut Room::default());
     assert!(!readings.is_incomplete());
 }

@@ -3,7 +3,6 @@
 mod ambiguity;
 mod benign;
 mod bounds;
-mod cost;
 mod mixed;
 mod pages;
 mod queries;

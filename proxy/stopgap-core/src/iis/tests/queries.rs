@@ -2,11 +2,12 @@
 
 use super::{DEFAULT_PAGES, JAPANESE, WESTERN, server, text};
 use crate::iis::readings::QueryReadings;
+use crate::iis::room::Room;
 use crate::iis::table::CodePage;
 
 fn read(query: &str, name: &str, pages: &[CodePage]) -> Vec<String> {
     let mut readings = QueryReadings::default();
-    readings.read(query.as_bytes(), server(name), pages);
+    readings.read(query.as_bytes(), server(name), pages, &mut Room::default());
     (0..readings.len()).map(|index| text(readings.get(index))).collect()
 }
 

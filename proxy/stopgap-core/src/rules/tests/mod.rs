@@ -2,9 +2,10 @@
 
 mod evaluation;
 mod exceptions;
+mod form;
 mod property;
+mod room;
 mod specification;
-mod timing;
 
 use serde_json::{Value, json};
 
@@ -22,7 +23,8 @@ pub struct Wire {
     head: Head,
     readings: Readings,
     body: Option<Vec<u8>>,
-    chunked: bool,
+    /// Declared length of the body; `None` for a chunked one.
+    length: Option<u64>,
     client: Option<std::net::IpAddr>,
 }
 
@@ -60,7 +62,7 @@ impl Wire {
             head,
             readings: Readings::default(),
             body,
-            chunked: false,
+            length: Some((request.len() - length) as u64),
             client: None,
         };
         wire.readings.read(wire.head.path.of(&wire.buf), any(), &PAGES);
@@ -86,12 +88,11 @@ impl Wire {
     /// While a chunked body is coming.
     pub fn without_length(mut self) -> Wire {
         self.body = None;
-        self.chunked = true;
+        self.length = None;
         self
     }
 
     pub fn subject(&self) -> Subject<'_> {
-        let length: usize = self.body.as_ref().map_or(0, Vec::len);
         Subject {
             buf: &self.buf,
             head: &self.head,
@@ -100,12 +101,12 @@ impl Wire {
             pages: &PAGES,
             client: self.client,
             body: self.body.as_deref(),
-            body_length: (!self.chunked).then_some(length as u64),
+            body_length: self.length,
         }
     }
 
     pub fn first(&self, rules: &SiteRules) -> Option<Match> {
-        rules.first(&self.subject(), &mut Scratch::default())
+        rules.first(&self.subject(), &mut Scratch::default(), |_| true)
     }
 
     pub fn all(&self, rules: &SiteRules) -> Vec<Finding> {

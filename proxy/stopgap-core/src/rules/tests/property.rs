@@ -32,7 +32,7 @@ const WORDS: [&str; 22] = [
 ];
 const REGEXES: [&str; 8] =
     ["^/winnt", "(ida|idq)$", "n{2,}", "[0-9]", "(?i)CMD\\.exe", "e(xe)?c", "(?u)k", "x+[ a]"];
-const TEXT_FIELDS: [&str; 14] = [
+const TEXT_FIELDS: [&str; 15] = [
     "method",
     "version",
     "host",
@@ -46,6 +46,7 @@ const TEXT_FIELDS: [&str; 14] = [
     "query.raw",
     "param",
     "headers",
+    "form",
     "body",
 ];
 const NAMES: [&str; 5] = ["translate", "cookie", "x-a", "b", "exec"];
@@ -105,7 +106,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     let name = || prop::sample::select(&NAMES[..]);
     let texts = (prop::sample::select(&TEXT_FIELDS[..]), text())
         .prop_map(|(field, (test, value))| json!({"field": field, "test": test, "value": value}));
-    let named = (prop::sample::select(vec!["header", "cookie", "param"]), name(), text()).prop_map(
+    let named = (prop::sample::select(vec!["header", "cookie", "param", "form"]), name(), text()).prop_map(
         |(field, name, (test, value))| json!({"field": field, "name": name, "test": test, "value": value}),
     );
     let measure = prop::sample::select(vec!["length", "count", "run"]);
@@ -113,21 +114,25 @@ fn leaf() -> impl Strategy<Value = Value> {
         .prop_map(|(field, test, (side, number))| json!({"field": field, "test": test, side: number}));
     let counted = (prop::sample::select(vec!["depth", "param"]), any::<bool>(), bound()).prop_map(
         |(field, repeat, (side, number))| {
-            let test = if repeat && field == "param" { "repeat" } else { "count" };
+            let test = if repeat && field != "depth" { "repeat" } else { "count" };
             json!({"field": field, "test": test, side: number % 5})
         },
     );
-    let measured = (prop::sample::select(vec!["header", "cookie", "param"]), name(), bound(), any::<bool>())
-        .prop_map(|(field, name, (side, number), length)| {
-            let test = if length { "length" } else { "count" };
-            json!({"field": field, "name": name, "test": test, side: number % 6})
-        });
-    let same = (text(), text(), bound()).prop_map(|((test, value), (other, text), (side, number))| {
-        json!({"field": "param", "same": [
-            {"on": "name", "test": test, "value": value}, {"on": "value", "test": other, "value": text},
-            {"on": "value", "test": "length", side: number % 4},
-        ]})
-    });
+    let measured =
+        (prop::sample::select(vec!["header", "cookie", "param", "form"]), name(), bound(), any::<bool>())
+            .prop_map(|(field, name, (side, number), length)| {
+                let test = if length { "length" } else { "count" };
+                json!({"field": field, "name": name, "test": test, side: number % 6})
+            });
+    let paired = prop::sample::select(vec!["param", "form"]);
+    let same = (paired, text(), text(), bound()).prop_map(
+        |(field, (test, value), (other, text), (side, number))| {
+            json!({"field": field, "same": [
+                {"on": "name", "test": test, "value": value}, {"on": "value", "test": other, "value": text},
+                {"on": "value", "test": "length", side: number % 4},
+            ]})
+        },
+    );
     prop_oneof![6 => texts, 3 => named, 2 => number, 1 => counted, 2 => measured, 1 => same]
 }
 
@@ -180,7 +185,7 @@ fn exceptions() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn first_is_the_lowest_rule_that_plain_evaluation_finds(
+    fn rules_are_asked_as_plain_evaluation_finds_them(
         matches in prop::collection::vec(expression(), 4..12),
         requests in prop::collection::vec((request(), any::<bool>()), 1..8),
         exceptions in exceptions(),
@@ -191,9 +196,43 @@ proptest! {
         for (request, whole) in requests {
             let wire = Wire::new(&request);
             let wire = if whole { wire } else { wire.without_body() };
-            let first = rules.first(&wire.subject(), &mut scratch);
-            let counted = wire.all(&rules).into_iter().find(|finding| finding.excepted.is_none());
-            prop_assert_eq!(first, counted.map(|finding| finding.matched), "{}", request.escape_ascii());
+            let mut asked = Vec::new();
+            let none = rules.first(&wire.subject(), &mut scratch, |found| {
+                asked.push(*found);
+                false
+            });
+            prop_assert!(none.is_none());
+            let first = rules.first(&wire.subject(), &mut scratch, |_| true);
+            prop_assert_eq!(first.as_ref(), asked.first());
+            // Those that plain signs wake, then those that the query or the body wakes, each from the lowest up.
+            let descents = asked.windows(2).filter(|pair| pair[0].rule > pair[1].rule).count();
+            prop_assert!(descents <= 1, "{asked:?}");
+            asked.sort_by_key(|found| found.rule);
+            let mut plain: Vec<_> = wire.all(&rules);
+            plain.retain(|finding| finding.excepted.is_none());
+            plain.dedup_by_key(|finding| finding.matched.rule);
+            let plain: Vec<_> = plain.into_iter().map(|finding| finding.matched).collect();
+            prop_assert_eq!(asked, plain, "{}", request.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn no_body_that_decides_is_not_awaited(
+        matches in prop::collection::vec(expression(), 1..6),
+        requests in prop::collection::vec((request(), any::<bool>()), 1..8),
+    ) {
+        let rules = compile_spec(&specification(&matches, &json!([]))).unwrap();
+        let mut scratch = Scratch::default();
+        for (request, chunked) in requests {
+            let matched = |wire: &Wire| -> Vec<u32> {
+                wire.all(&rules).iter().map(|finding| finding.matched.rule).collect()
+            };
+            let coming = Wire::new(&request);
+            let coming = if chunked { coming.without_length() } else { coming.without_body() };
+            let (before, after) = (matched(&coming), matched(&Wire::new(&request)));
+            if after.iter().any(|rule| !before.contains(rule)) {
+                prop_assert!(rules.awaits_body(&coming.subject(), &mut scratch), "{}", request.escape_ascii());
+            }
         }
     }
 }

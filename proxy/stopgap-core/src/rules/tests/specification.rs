@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::tests::{compile, compile_spec, specification};
+use crate::rules::tests::{compile_spec, specification};
 
 fn rule_error(expr: Value) -> String {
     let error = compile_spec(&specification(&[expr], &json!([]))).unwrap_err();
@@ -66,7 +66,10 @@ fn expressions_are_checked_to_the_last_key() {
             json!({"field": "path", "name": "x", "test": "length", "over": 1}),
             "match: field \"path\" takes no \"name\"",
         ),
-        (json!({"field": "query", "same": [{}]}), "match: \"same\" goes with the field \"param\" only"),
+        (
+            json!({"field": "query", "same": [{}]}),
+            "match: \"same\" goes with the fields \"param\" and \"form\" only",
+        ),
         (
             json!({"field": "param", "same": [{"on": "x"}]}),
             "match: same[0]: \"on\" must be \"name\" or \"value\"",
@@ -98,6 +101,22 @@ fn rules_and_sites_are_checked() {
         ("/rules/1/status", json!(200), "rule \"r1\": status: must be between 400 and 599"),
         ("/rules/1/compat", json!({"tight": {}}), "rule \"r1\": compat.tight: needs"),
         ("/rules/1/compat", json!({"tight": reason}), "rule \"r1\": compat.tight: field \"reason\" belongs"),
+        ("/rules/1/action", json!("allow"), "rule \"r1\": unknown variant `allow`"),
+        (
+            "/rules/1/action",
+            json!("strip"),
+            "rule \"r1\": strip: action \"strip\" needs the names of headers",
+        ),
+        ("/rules/1/strip", json!(["a"]), "rule \"r1\": strip: goes with action \"strip\" only"),
+        ("/sites/0/canary", json!(101), "site \"kaikei\": canary: 101 is more than 100 percent"),
+        ("/sites/0/modes", json!({"r7": "block"}), "site \"kaikei\": modes: \"r7\" is neither a rule nor"),
+        (
+            "/sites/0/modes",
+            json!({"bad-host": "detect"}),
+            "site \"kaikei\": modes: \"bad-host\" is refused in",
+        ),
+        ("/sites/0/modes", json!({"r0": "off"}), "site \"kaikei\": unknown variant `off`"),
+        ("/sites/0/methods", json!(["GET /"]), "site \"kaikei\": methods: \"GET /\" is no method"),
         ("/sites/0/server", json!("iis9"), "site \"kaikei\": server: unknown server \"iis9\""),
         ("/sites/0/rules", json!([0, 2]), "site \"kaikei\": rules: no rule has the index 2"),
         ("/sites/0/mode", json!("off"), "site \"kaikei\": unknown variant `off`"),
@@ -146,8 +165,25 @@ fn rules_of_other_servers_are_left_out() {
 }
 
 #[test]
-fn sites_know_what_they_read() {
-    let query = json!({"field": "param", "name": "x", "test": "length", "over": 3});
-    assert!(compile(&[query]).reads_query());
-    assert!(!compile(&[json!({"field": "query.raw", "test": "length", "over": 3})]).reads_query());
+fn what_a_rule_strips_is_checked() {
+    let header = json!({"field": "header", "name": "translate", "test": "equals", "value": ["f"]});
+    let body = json!({"any": [header, {"field": "body", "test": "contains", "value": ["x"]}]});
+    let table = [
+        (&header, json!(["a b"]), "\"a b\" is no header name"),
+        (&header, json!([""]), "\"\" is no header name"),
+        (
+            &header,
+            json!(["Translate", "Host"]),
+            "\"Host\" cannot be left out: framing and routing rest on it",
+        ),
+        (&header, json!(["content-length"]), "\"content-length\" cannot be left out"),
+        (&body, json!(["Translate"]), "a rule that looks at the body comes too late"),
+    ];
+    for (expr, strip, expected) in table {
+        let mut spec = specification(std::slice::from_ref(expr), &json!([]));
+        spec["rules"][0]["action"] = json!("strip");
+        spec["rules"][0]["strip"] = strip;
+        let error = compile_spec(&spec).unwrap_err();
+        assert!(error.starts_with(&format!("rule \"r0\": strip: {expected}")), "{error}");
+    }
 }

@@ -1,0 +1,176 @@
+"""`stopgap explain --event ID`: which request was it, why was it refused, which exception would let it pass?
+
+The event is found in a log of JSON lines, or asked of a running gate. Exit codes: 0 the request passes, or
+would with what `--except` proposes; 1 it is refused, or nothing can let it pass; 2 a flag or file is wrong
+or there is no such event.
+"""
+
+import datetime
+import difflib
+import re
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.text import Text
+
+from stopgap import config, texts
+from stopgap.cli import gate
+from stopgap.cli.terminal import FINDINGS, console
+from stopgap.config import Config, access, edit
+from stopgap.errors import ConfigError, nearest
+from stopgap.events.find import Rebuilt, found, is_id, rebuilt
+from stopgap.events.schema import Event
+from stopgap.ruleset import lint, load, spec
+from stopgap.ruleset.explain import read as read_explanation
+from stopgap.ruleset.explain import render
+from stopgap.ruleset.pages import reasons, remedy
+from stopgap.ruleset.propose import DAYS, Hopeless, Proposal, Told, propose
+
+PLACEHOLDER = "say who needs it, and why"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The flags of `explain` that go with `--event`."""
+
+    event: str
+    log: str | None
+    admin: str | None
+    propose: bool
+    write: bool
+    reason: str | None
+    owner: str | None
+
+
+def explain_event(wanted: Wanted, read: Config) -> int:
+    """Show the event and its request, and what `wanted` asks beside; the exit code. Raises `InputError`."""
+    event = _found(wanted, read)
+    site = _site(event, read)
+    out = console()
+    for label, text in _facts(event):
+        out.print(Text.assemble((f"{label:<10}", "dim"), text))
+    request = rebuilt(event)
+    if request is None:
+        out.print(Text("the request line could not be read, so there is no request to explain"))
+        return _hopeless(event.reason) if wanted.propose else FINDINGS
+    code = _explained(event, read, site, request)
+    return _proposed(wanted, event, read, site, request) if wanted.propose else code
+
+
+def _found(wanted: Wanted, read: Config) -> Event:
+    if not is_id(wanted.event):
+        raise ConfigError(f'--event: "{wanted.event}" is not an id; it has 16 of the digits 0-9 a-f')
+    looked = []
+    admin = gate.door(wanted.admin, None, None).address if wanted.admin else read.admin
+    if wanted.log is None and admin:
+        door = gate.Door(admin, access.of(read))
+        try:
+            told = gate.ask(door, "GET", f"/events/{wanted.event}", gate.SECONDS)
+        except gate.NoAnswer as error:
+            looked.append(f"no gate answers on {admin}: {error}")
+        else:
+            if "event.id" in told:
+                return msgspec.convert(told, Event)
+            looked.append(f"the gate on {admin} does not remember it")
+    log = wanted.log or (read.log if read.log != "-" else "")
+    if log:
+        event = _in_log(log, wanted.event)
+        if event is not None:
+            return event
+        looked.append(f"{'standard input' if log == '-' else log} does not tell of it")
+    else:
+        looked.append("give the log with --log FILE, or its lines on standard input with --log -")
+    raise ConfigError(f"--event: no event {wanted.event}: {'; '.join(looked)}")
+
+
+def _in_log(log: str, number: str) -> Event | None:
+    if log == "-":
+        return found(sys.stdin.buffer, number)
+    try:
+        with Path(log).open("rb") as lines:
+            return found(lines, number)
+    except OSError as error:
+        raise ConfigError(f"--log: {log}: cannot be read: {error.strerror}") from None
+
+
+def _site(event: Event, read: Config) -> int:
+    names = [site.name for site in read.sites]
+    if not read.document.file:
+        return 0
+    if event.site not in names:
+        near = nearest(event.site, names)
+        raise ConfigError(f'{read.document.file}: the event is of site "{event.site}"; there is none{near}')
+    return names.index(event.site)
+
+
+def _facts(event: Event) -> list[tuple[str, str]]:
+    rule = f", rule {event.rule_id} ({event.rule_name})" if event.rule_id else ""
+    return [
+        ("event", f"{event.event_id} at {event.timestamp}, client {event.client or 'unknown'}"),
+        ("was", f"{event.event_action}: {event.reason}{rule}"),
+    ]
+
+
+def _explained(event: Event, read: Config, site: int, request: Rebuilt) -> int:
+    ruleset = load.load(read)
+    built = spec.build(read, ruleset)
+    seen = read_explanation(spec.compiled(built).explain(request.request, site))
+    out = console()
+    known = {rule.id: rule for rule in ruleset.rules}
+    out.print(render(seen, known, built.excepted.get(seen.site, ())), end="")
+    out.print(
+        Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: an event does not hold them")
+    )
+    cause = (event.reason, event.rule_id)
+    if not any((found.reason, found.rule or "") == cause for found in seen.findings):
+        told = f"then it was {event.reason}: for a part that is not known, or the rules have changed since"
+        out.print(Text.assemble(("differs   ", "dim"), told))
+    return FINDINGS if seen.verdict else 0
+
+
+def _proposed(wanted: Wanted, event: Event, read: Config, site: int, request: Rebuilt) -> int:
+    file = read.document.file
+    text = Path(file).read_bytes().decode()
+    until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=DAYS)
+    told = Told(reason=wanted.reason or PLACEHOLDER, owner=wanted.owner or "", until=until)
+    try:
+        proposal = propose(read, text, site, event, request, told)
+    except Hopeless as error:
+        return _hopeless(error.reason)
+    errors = console(sys.stderr)
+    if not proposal.changes:
+        errors.print(Text(f"It passes with what {file} says; `stopgap reload` takes that over."))
+        return 0
+    console().print(
+        Text("\n" + "\n".join(edit.shown(one.table, one.keys) for one in proposal.changes)), end=""
+    )
+    if proposal.sure:
+        errors.print(Text("With this the request passes, as far as it is known."))
+    else:
+        errors.print(
+            Text("It cannot be tried: what was refused is not in the event. Watch whether it comes again.")
+        )
+    if wanted.write:
+        _write(file, text, proposal)
+    return 0
+
+
+def _hopeless(reason: str) -> int:
+    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", remedy(reasons()[reason]))
+    console(sys.stderr).print(Text(f"No exception can let it pass ({reason}). {text}"))
+    return FINDINGS
+
+
+def _write(file: str, text: str, proposal: Proposal) -> None:
+    """Write what is proposed if it passes `check`, and show what has changed."""
+    with texts.replaced({file: proposal.text.encode()}):
+        changed = config.load(file)
+        ruleset = load.load(changed)
+        spec.compiled(spec.build(changed, ruleset))
+    if problems := lint.problems(ruleset.rules):
+        raise ConfigError(*problems)
+    edit.replace(file, proposal.text)
+    old, new = text.splitlines(keepends=True), proposal.text.splitlines(keepends=True)
+    click.echo("".join(difflib.unified_diff(old, new, file, file)), nl=False, err=True)
+    click.echo(f"{file}: written; `stopgap reload` takes it over", err=True)

@@ -1,0 +1,1 @@
+"""Is a request with two readings refused, or one request for every server? `python -m tests.desync`."""

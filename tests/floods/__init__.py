@@ -1,0 +1,1 @@
+"""Do honest clients notice a flood? `python -m tests.floods` measures it."""

@@ -1,0 +1,1 @@
+"""Does anything grow under hours of mixed traffic? `python -m tests.soak` measures it."""
