@@ -38,6 +38,8 @@ class Load:
         """Answers that said that they were the last."""
         self.wrong: list[str] = []
         self.broken: list[str] = []
+        self.unbegun: list[str] = []
+        """Those of `broken` whose connection had answered nothing yet."""
         self._close_every = close_every
         self._pause = pause
         self._lock = threading.Lock()
@@ -67,11 +69,11 @@ class Load:
         until(lambda: self.answered > wanted)
 
     def _use(self, number: int) -> None:
-        turn = 0
+        turn = served = 0
         while not self._over.is_set():
             try:
+                served = 0
                 with self._connected() as client:
-                    served = 0
                     while not self._over.is_set() and (not self._close_every or served < self._close_every):
                         turn += 1
                         served += 1
@@ -79,6 +81,8 @@ class Load:
                             break
             except (OSError, Cut) as error:
                 self.broken.append(f"{number}-{turn}: {error!r}")
+                if served <= 1:
+                    self.unbegun.append(self.broken[-1])
                 time.sleep(0.01)
 
     def _connected(self) -> Client:
