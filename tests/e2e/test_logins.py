@@ -6,6 +6,7 @@ client; around the logins go requests of nobody over pooled connections.
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.e2e.origins import Origin, Peer, until
 from tests.e2e.windows import NOBODY, USERS, Login, Person, accounts, windows
 
 HOSTS = ("iis5.test", "iis10.test")
+SMALL = "small.test"
+"""A site whose origin takes two connections at once."""
 SCHEMES = ("NTLM", "Negotiate")
 ROUNDS = 60
 """Requests of each of the twelve users, and of each of the four clients without a name."""
@@ -26,7 +29,8 @@ SITES = pytest.mark.parametrize("host", HOSTS)
 @pytest.fixture(scope="module")
 def gate(folder: Path, shared: Origin) -> Iterator[Gate]:
     sites = [{"hosts": [host], "origins": shared.url, "server": host[:-5]} for host in HOSTS]
-    with accounts(folder), guarding(folder / "gate", *sites) as running:
+    small = {"hosts": [SMALL], "origins": shared.url, "server": "iis5", "connections": 2}
+    with accounts(folder), guarding(folder / "gate", *sites, small) as running:
         yield running
 
 
@@ -131,6 +135,24 @@ def test_the_connection_ends_with_its_client(host: str, gate: Gate, domain: Orig
     until(lambda: all(peer.sock.fileno() < 0 for peer in owned))
     with Client(gate.port) as client:
         assert client.ask(get("/", host=host)).status == 401
+
+
+@EACH
+def test_the_cap_holds_for_logins(scheme: str, gate: Gate, domain: Origin) -> None:
+    """Six users and nobody at an origin for two: who rests longest makes room."""
+    with ExitStack() as opened:
+        people = [
+            Person(opened.enter_context(Client(gate.port)), f"user{number}", scheme, SMALL)
+            for number in range(6)
+        ]
+        for person in people:
+            assert person.log_in("/in").status == 200
+            assert person.is_known("/again")
+            assert sum(peer.sock.fileno() >= 0 for peer in domain.peers) <= 2
+        assert [person.client.hung_up() for person in people] == [True] * 4 + [False] * 2
+        with Client(gate.port) as nobody:
+            assert nobody.ask(get("/public", host=SMALL)).body == NOBODY + b" asked /public with 0"
+        assert people[5].is_known("/last")
 
 
 @EACH

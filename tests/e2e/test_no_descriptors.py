@@ -66,9 +66,10 @@ def test_no_descriptor_at_all(tmp_path: Path, origin: Origin) -> None:
             try:
                 assert share(worker, 2.0) < 0.25
                 told = first.ask(get("/2"))
-                assert told.status == 502
-                assert gate.event(told.event)["stopgap.reason"] == "origin-refused"
+                assert told.status == 503
+                assert gate.event(told.event)["stopgap.reason"] == "no-room"
                 until(lambda: "Too many open files" in gate.status["sites"][0]["origins"][0]["error"])
+                assert gate.status["sites"][0]["origins"][0]["up"]
                 assert gate.admins("/reload", "POST")[0] == 200
             finally:
                 for client in waiting:

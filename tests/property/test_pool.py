@@ -66,7 +66,7 @@ class Pools(RuleBasedStateMachine):
     def ask(self, first: bool) -> None:
         request = Request()
         self.requests.append(request)
-        before = {origin.url: self.busy(origin) for origin in self.pool.origins}
+        before = {origin.url: self.busy(origin) + origin.pinned for origin in self.pool.origins}
         calm = all(origin.health.back < 0 for origin in self.pool.origins)
         request.got = self.pool.take()
         if request.got is None:
@@ -133,6 +133,7 @@ class Pools(RuleBasedStateMachine):
         self.at.now += seconds
         for upstream in self.pool.sweep(self.at.now):
             upstream.drop()
+        self.pinned = [upstream for upstream in self.pinned if not upstream.closed]
 
     def busy(self, origin: Origin) -> int:
         return sum(upstream.origin is origin for upstream in self.carried()) + origin.dialing
@@ -142,7 +143,8 @@ class Pools(RuleBasedStateMachine):
         for origin in self.pool.origins:
             made = len(origin.connections) - sum(one.origin is origin for one in self.pinned)
             assert made == origin.open
-            assert origin.open + origin.dialing <= self.pool.site.connections
+            assert origin.pinned == len(origin.connections) - origin.open
+            assert origin.open + origin.pinned + origin.dialing <= self.pool.site.connections
             assert origin.dialing == sum(dialled is origin for dialled, _ in self.at.dials)
             assert origin.open - len(origin.idle) == self.busy(origin) - origin.dialing
 
@@ -157,7 +159,7 @@ class Pools(RuleBasedStateMachine):
         """Each that waits has a dial under way, or there is nothing idle and no room."""
         origins = self.pool.origins
         if self.pool.waiting:
-            assert any(origin.dialing or origin.open for origin in origins)
+            assert any(origin.dialing or origin.open or origin.pinned for origin in origins)
         if len(self.pool.waiting) > sum(origin.dialing for origin in origins):
             assert not any(origin.idle for origin in origins)
 

@@ -141,7 +141,7 @@ reasons! {
     HeadTimeout "head-timeout" Failed 408 "" "The request head took too long.";
     BodyTimeout "body-timeout" Failed 408 "" "The body came too slowly.";
     // A machine that has run out of something.
-    NoRoom "no-room" Failed 503 "" "There is no room on the disk to hold the body.";
+    NoRoom "no-room" Failed 503 "" "The gate lacks room for it: disk for a held body, or a file for a connection.";
     // Origins that fail.
     OriginRefused "origin-refused" Failed 502 "" "The origin could not be reached.";
     OriginTls "origin-tls" Failed 502 "" "No TLS connection to the origin could be made.";

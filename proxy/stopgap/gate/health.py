@@ -55,10 +55,10 @@ class Health:
 
     `failures` is how many in a row, `pauses` how often in a row it was left alone for it, the last time
     until `until`. `ill` is what the probes found, `odd` how many in a row have found otherwise
-    since. All times are monotonic seconds.
+    since. `error` is what failed last, `want` what we lacked. All times are monotonic seconds.
     """
 
-    __slots__ = ("back", "counts", "error", "failures", "ill", "odd", "out", "pauses", "until")
+    __slots__ = ("back", "counts", "error", "failures", "ill", "odd", "out", "pauses", "until", "want")
 
     def __init__(self) -> None:
         self.counts = [0] * len(FAILURES)
@@ -69,6 +69,7 @@ class Health:
         self.ill = ""
         self.odd = 0
         self.error = ""
+        self.want = ""
         self.back = float("-inf")
 
     def count(self, reason: int) -> None:
@@ -80,6 +81,10 @@ class Health:
         self.count(reason)
         self.failures += 1
         self._leave(now, error, most)
+
+    def starved(self, error: str) -> None:
+        """A connection could not be made for want of something of ours: the origin stays as it is."""
+        self.want = error
 
     def faulted(self, now: float, reason: int, most: int) -> None:
         """An exchange failed; with `most` failures in a row the origin is out (0: never)."""
@@ -120,9 +125,14 @@ class Health:
         return self.out or bool(self.ill)
 
     @property
+    def well(self) -> bool:
+        """Whether nothing has failed since its last connection was made."""
+        return not (self.ill or self.error)
+
+    @property
     def why(self) -> str:
-        """Why it is down; "" while it is up."""
-        return self.ill or self.error
+        """What failed, or what we lacked for a connection; "" when the last one was made."""
+        return self.ill or self.error or self.want
 
     def share(self, now: float, seconds: float) -> float:
         """The part of its usual requests that it gets: grows to 1 within so many seconds of its return."""
@@ -141,4 +151,4 @@ class Health:
             self.back = now
         self.until = 0.0
         self.out = False
-        self.error = ""
+        self.error = self.want = ""

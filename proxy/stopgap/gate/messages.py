@@ -185,7 +185,7 @@ class OriginState(msgspec.Struct, frozen=True):
     pinned: int
     """Connections that belong to one client (NTLM)."""
     error: str = ""
-    """Why it is down, or was last."""
+    """Why it is down, or what the worker lacked for a connection."""
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):

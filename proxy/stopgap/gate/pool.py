@@ -5,7 +5,8 @@ The policy is here and does no I/O: lists change, and what must happen outside i
 
 1. An idle connection to the least used origin that is up: `take` returns it (the last used first).
 2. None, but the origin may have one more: the request waits, and a connection is dialled.
-3. None may be made: the request waits until one is released, closed or made, or gives up.
+3. None may be made: the request waits until one is released, closed or made, or gives up. A client that is
+   logged in, and has asked nothing for a second, must give up its own for those who wait.
 4. Too many wait already: it is refused as `origin-busy`.
 5. Every origin is out (`health.py`): it is refused as `origin-down`, unless it is the trial of one.
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 WATCHED: Final = (True,)
 """`Upstream.heed` where the end of each exchange is told."""
+REST: Final = 1.0
+"""Seconds without a request after which a logged-in client must make room for those who wait."""
 
 _LASTING: Final = attrgetter("name", "origins", "counters", "tls", "sticky")
 
@@ -238,11 +241,17 @@ class Pool:
         origin.health.probed(self.clock(), error, rise, fall)
         self._worse(origin)
 
+    def spent(self, origin: Origin, error: str) -> None:
+        """A dial failed for want of something of ours, a descriptor or memory; the origin is not to blame."""
+        origin.dialing -= 1
+        origin.health.starved(error)
+        if not any(each.dialing or each.open for each in self.origins):
+            self._refuse(health.NO_ROOM)
+
     def pin(self, upstream: "Upstream") -> None:
-        """The connection belongs to its client from now on and counts no longer against the cap."""
+        """The connection belongs to its client from now on; it still counts against the cap."""
         upstream.origin.open -= 1
         upstream.origin.pinned += 1
-        self.balance()
 
     def closed(self, upstream: "Upstream", pinned: bool) -> None:
         """A connection is no more."""
@@ -252,8 +261,8 @@ class Pool:
             origin.trial = None
         if pinned:
             origin.pinned -= 1
-            return
-        origin.open -= 1
+        else:
+            origin.open -= 1
         if upstream in origin.idle:
             origin.idle.remove(upstream)
         if self.waiting:
@@ -267,6 +276,7 @@ class Pool:
                 break
             self.waiting.popleft().refused(health.BUSY)
         if self.waiting:
+            self._make_room(now)
             self.balance()
         for origin in self.origins:
             for upstream in origin.idle.copy():
@@ -275,6 +285,10 @@ class Pool:
                 if self.retired or now - upstream.since > self.site.idle:
                     origin.idle.remove(upstream)
                     yield upstream
+            if origin.pinned:
+                for upstream in origin.connections:
+                    if upstream.resting and upstream.since == 0.0:
+                        upstream.since = now
 
     @property
     def empty(self) -> bool:
@@ -283,12 +297,11 @@ class Pool:
 
     def states(self) -> list[OriginState]:
         """One line an origin for the status page."""
-        now = self.clock()
         return [
             OriginState(
                 site=self.site.name,
                 url=origin.url,
-                up=origin.health.up(now),
+                up=origin.health.well,
                 busy=origin.open - len(origin.idle),
                 idle=len(origin.idle),
                 pinned=origin.pinned,
@@ -352,9 +365,23 @@ class Pool:
             return state.until <= now and not (state.ill or origin.trial or origin.dialing)
         return not state.ill
 
+    def _make_room(self, now: float) -> None:
+        """Where the cap lets requests wait, those who are logged in and rest longest are closed, one for each
+        that waits: their programs log in again."""
+        full = [origin for origin in self.origins if self._full(origin) and self._usable(origin, now)]
+        rests = [each for origin in full for each in origin.connections if each.resting and each.since]
+        rests.sort(key=attrgetter("since"))
+        for upstream in rests[: len(self.waiting)]:
+            if now - upstream.since >= REST:
+                upstream.lost()
+
+    def _full(self, origin: Origin) -> bool:
+        """Whether the cap allows no further connection."""
+        return origin.open + origin.pinned + origin.dialing >= self.site.connections
+
     def _room(self, origin: Origin) -> bool:
         """Whether one more connection to this origin may be made; one at a time while it is down."""
-        if origin.open + origin.dialing >= self.site.connections:
+        if self._full(origin):
             return False
         state = origin.health
         return state.out or state.up(self.clock()) or not (origin.open or origin.dialing)
@@ -368,7 +395,7 @@ class Pool:
         for origin in self.origins:
             if origin.url in tried or not self._usable(origin, now):
                 continue
-            busy = origin.open - len(origin.idle) + origin.dialing
+            busy = origin.open - len(origin.idle) + origin.pinned + origin.dialing
             rank = (
                 not origin.health.up(now),
                 not origin.idle and not self._room(origin),

@@ -11,7 +11,6 @@ the addresses in version 2 (TLVs) is skipped.
 """
 
 import asyncio
-import errno
 import ipaddress
 import re
 import socket
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stopgap import _core
 from stopgap.gate.client import Client
+from stopgap.gate.sockets import SPENT
 
 if TYPE_CHECKING:
     from stopgap.gate.worker import Gate
@@ -40,7 +40,6 @@ PAUSE: Final = 1.0
 """Seconds without accepting when the kernel has no descriptor or memory left."""
 REASON: Final = [name for name, *_ in _core.reasons()].index("proxy-header")
 
-_SPENT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _TEXT: Final = b"PROXY "
 _BINARY: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _PORT = rb"(0|[1-9][0-9]{0,4})"
@@ -162,7 +161,7 @@ class Greeter:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _SPENT:
+                if error.errno not in SPENT:
                     raise
                 self._gate.loop.remove_reader(self._listening)
                 self._gate.loop.call_later(PAUSE, self._resume)

@@ -138,10 +138,10 @@ def excepted(
 
 
 def origin(url: str, states: list[OriginState]) -> told.Origin:
-    """Up unless the last connection that each worker tried has failed."""
+    """Up unless it has failed at each worker since its last connection there."""
     return told.Origin(
         url=url,
-        up=not states or any(not state.error for state in states),
+        up=not states or any(state.up for state in states),
         busy=sum(state.busy for state in states),
         idle=sum(state.idle for state in states),
         pinned=sum(state.pinned for state in states),

@@ -21,6 +21,11 @@ from stopgap.config import Address
 
 BACKLOG = 4096
 """Connections that wait in the queue of one socket; the kernel cuts it to net.core.somaxconn."""
+UNSENT = 128 << 10
+"""Bytes of an answer that the kernel takes ahead of what it sends to a client (TCP_NOTSENT_LOWAT, tcp(7)):
+else clients that do not read are given megabytes each. Every accepted socket inherits it."""
+SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""With what the kernel refuses a socket when descriptors or memory are used up."""
 FIRST_INHERITED = 3
 """systemd passes its sockets from this descriptor on (sd_listen_fds(3))."""
 
@@ -65,6 +70,7 @@ def listeners(
                 for sock in [sock.dup() for sock in mine] or [_listen(chosen, reuse_port=True)]:
                     opened.enter_context(sock)
                     sock.setblocking(False)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
                     sock.set_inheritable(True)
                     row.append(sock)
         opened.pop_all()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stopgap._core import FINISH, LAST, RELAY, WRITE
 from stopgap.gate import ending, health
+from stopgap.gate.sockets import SPENT
 
 if TYPE_CHECKING:
     from stopgap.gate.client import Client
@@ -130,7 +131,7 @@ class Upstream(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The origin sends no more: HTTP has no use for the other half."""
-        self._lost()
+        self.lost()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,7 +141,7 @@ class Upstream(asyncio.Protocol):
             error = secure.explain(exc, self.origin.host)
             self.pool.broken(self.origin, health.TLS, error)
             client.refused(health.TLS)
-        self._lost()
+        self.lost()
 
     def pause_writing(self) -> None:
         self.full = True
@@ -174,7 +175,13 @@ class Upstream(asyncio.Protocol):
         self.transport.abort()
         self.pool.closed(self, self.pinned)
 
-    def _lost(self) -> None:
+    @property
+    def resting(self) -> bool:
+        """Whether it belongs to a client that asks nothing at the moment."""
+        return self.pinned and self.respond is _stray
+
+    def lost(self) -> None:
+        """It has ended, or must: its client is told."""
         client = self.client
         self.drop()
         if client is not None:
@@ -182,7 +189,7 @@ class Upstream(asyncio.Protocol):
 
     def _settle(self, command: int, payload: bytes, data: bytes) -> None:
         if self.client is None or command == _STRAY:
-            self._lost()
+            self.lost()
         else:
             self.client.settle(command, payload, data)
 
@@ -212,6 +219,9 @@ async def _dial(pool: "Pool", origin: "Origin", tried: frozenset[str]) -> None:
         what = "connection" if secure is None else "TLS connection"
         reason, error = health.CONNECT_TIMEOUT, f"no {what} within {pool.site.connect:g} s"
     except OSError as exc:
+        if exc.errno in SPENT:
+            pool.spent(origin, exc.strerror or str(exc))
+            return
         if secure is not None and isinstance(exc, BROKEN):
             reason, error = health.TLS, secure.explain(exc, origin.host)
         else:

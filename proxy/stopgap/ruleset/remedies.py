@@ -62,8 +62,9 @@ REMEDIES: dict[str, str] = {
         "unread. If few clients have most of them, limit those with `client_connections`."
     ),
     "no-room": (
-        "The folder for large bodies (`TMPDIR`, or `/tmp`) is full, or the gate has no file descriptor left; "
-        "standard error says which. Make room, or let the site stream its bodies (`body`)."
+        "The folder for large bodies (`TMPDIR`, or `/tmp`) is full, as standard error says: make room, or "
+        "let the site stream its bodies (`body`). Or a worker may open no further file, as `stopgap status` "
+        "says beside the origin: raise LimitNOFILE."
     ),
     "proxy-header": (
         "A peer that `proxy_protocol` names sent something else than a PROXY header, or none in 10 seconds, "

@@ -73,12 +73,55 @@ def test_closed_connection_makes_room() -> None:
     assert late.got is two
 
 
-def test_pinned_connection_makes_room() -> None:
-    at = house(connections=1)
+def logged_in(at: House) -> Upstream:
     at.pool.enqueue(Request())
+    upstream, _ = at.connect()
+    upstream.pinned = True
+    at.pool.pin(upstream)
+    return upstream
+
+
+def test_logged_in_clients_count_and_make_room_when_they_rest() -> None:
+    at = house(connections=3, connect=60.0)
+    first, second, busy = logged_in(at), logged_in(at), logged_in(at)
+    busy.respond = at.script.respond
+    list(at.pool.sweep(at.now))
+    second.detach()  # it asked once more
+    late = Request()
+    at.pool.enqueue(late)
+    assert (at.dials, at.pool.origins[0].pinned) == ([], 3)
+    list(at.pool.sweep(at.now))
+    assert not first.closed, "it rests for no second yet"
+    at.now += 1
+    list(at.pool.sweep(at.now))
+    assert (first.closed, second.closed, busy.closed) == (True, False, False), "one for the one who waits"
+    two, _ = at.connect()
+    assert late.got is two
+    late = Request()
+    at.pool.enqueue(late)
+    at.now += 60
+    list(at.pool.sweep(at.now))
+    assert (second.closed, busy.closed, len(at.dials)) == (True, False, 1)
+
+
+def test_want_of_descriptors_is_not_the_origins_fault() -> None:
+    at = house(connections=2)
+    first, second = Request(), Request()
+    at.pool.enqueue(first)
+    at.pool.spent(at.dials.pop()[0], "Too many open files")
+    assert first.told == "no-room"
+    (state,) = at.pool.states()
+    assert (state.up, state.error) == (True, "Too many open files")
+    at.pool.enqueue(second)
     one, _ = at.connect()
-    at.pool.enqueue(Request())
-    at.pool.pin(one)
+    assert (second.got, at.pool.states()[0].error) == (one, "")
+    third, fourth = Request(), Request()
+    at.pool.enqueue(third)
+    at.pool.spent(at.dials.pop()[0], "Too many open files")
+    assert third.told == "", "it may have the connection that is there"
+    at.pool.release(one)
+    assert third.got is one
+    at.pool.enqueue(fourth)
     assert len(at.dials) == 1
 
 

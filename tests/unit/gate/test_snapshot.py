@@ -23,7 +23,7 @@ def seen(up: bool, busy: int = 0, error: str = "") -> OriginState:
         ([], True, 0, ""),
         ([seen(True, 2), seen(True, 3)], True, 5, ""),
         ([seen(False, error="refused"), seen(True)], True, 0, "refused"),
-        ([seen(True, error="refused")], False, 0, "refused"),
+        ([seen(True, error="no file")], True, 0, "no file"),
         ([seen(False, error="refused"), seen(False, error="timeout")], False, 0, "refused"),
     ],
 )

@@ -4,8 +4,8 @@
 
 use crate::iis::codepage::Page;
 use crate::iis::unit::{
-    BAD_LEAD, CHANCE, CHAR, FITTED, OVERLONG, REPLACEMENT, SETTLED, UNICODE, Unit, VALUE, is_high_byte,
-    is_structural,
+    BAD_LEAD, CHANCE, CHAR, CONTROL, FITTED, OVERLONG, REPLACEMENT, SETTLED, UNICODE, Unit, VALUE,
+    is_high_byte, is_structural,
 };
 
 /// The form that a lead byte of UTF-8 announces: (length, bits of the lead that count).
@@ -31,6 +31,11 @@ impl Sequence {
     fn is_valid(&self) -> bool {
         const SHORTEST: [Unit; 5] = [0, 0, 0x80, 0x800, 0x1_0000];
         self.proper && self.value >= SHORTEST[self.length] && char::from_u32(self.value).is_some()
+    }
+
+    /// The character of a sequence that is valid.
+    fn character(&self) -> Unit {
+        self.value | UNICODE | if matches!(self.value, 0x80..=0x9F) { CONTROL } else { 0 }
     }
 }
 
@@ -61,7 +66,7 @@ pub fn utf8(units: &[Unit], out: &mut Vec<Unit>) -> bool {
         }
         match sequence(unit, tail) {
             Some(found) if found.is_valid() => {
-                out.push(found.value | UNICODE);
+                out.push(found.character());
                 rest = &rest[found.length..];
             }
             _ => {
@@ -109,6 +114,7 @@ pub fn mixed(units: &[Unit], how: Mixed, page: Option<&Page>, out: &mut Vec<Unit
                 robbed = u8::try_from(found.value).is_ok_and(|byte| byte.is_ascii_alphanumeric());
                 out.push(match found.value {
                     0x80.. if how.double && !found.proper => found.value.min(VALUE) | UNICODE | CHANCE,
+                    0x80.. if !how.double && found.is_valid() => found.character(),
                     0x80.. => found.value.min(VALUE) | UNICODE,
                     ascii if how.is_overlong(&found) => ascii | OVERLONG,
                     ascii => ascii,

@@ -5,7 +5,9 @@ use crate::iis::codepage::Page;
 use crate::iis::readings::{Anomaly, Name};
 use crate::iis::segment;
 use crate::iis::unescape::is_escape;
-use crate::iis::unit::{BAD_LEAD, CHANCE, FITTED, NOTED, OVERLONG, PERCENT_U, STRAY, Unit, VALUE, push_utf8};
+use crate::iis::unit::{
+    BAD_LEAD, CHANCE, CONTROL, FITTED, NOTED, OVERLONG, PERCENT_U, STRAY, Unit, VALUE, push_utf8,
+};
 use crate::verdict::Reason;
 
 /// Names of all readings together.
@@ -58,12 +60,13 @@ static PLAIN_BYTE: [bool; 256] = {
 };
 
 /// Anomalies that a flag of a unit stands for.
-const FLAGS: [(Unit, Reason); 5] = [
+const FLAGS: [(Unit, Reason); 6] = [
     (STRAY, Reason::BadEscape),
     (PERCENT_U, Reason::PercentU),
     (FITTED, Reason::BestFit),
     (OVERLONG, Reason::OverlongUtf8),
     (BAD_LEAD, Reason::BadDbcs),
+    (CONTROL, Reason::ControlInPath),
 ];
 
 /// Where a reading lies in the stores of `Shapes`.

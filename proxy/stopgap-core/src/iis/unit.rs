@@ -25,8 +25,10 @@ pub const FITTED: Unit = 1 << 26;
 pub const OVERLONG: Unit = 1 << 25;
 /// A lead byte without its trail byte.
 pub const BAD_LEAD: Unit = 1 << 24;
+/// A control character above ASCII (U+0080 to U+009F), written as well-formed UTF-8.
+pub const CONTROL: Unit = 1 << 23;
 /// Units with one of these are worth an anomaly.
-pub const NOTED: Unit = STRAY | PERCENT_U | FITTED | OVERLONG | BAD_LEAD;
+pub const NOTED: Unit = STRAY | PERCENT_U | FITTED | OVERLONG | BAD_LEAD | CONTROL;
 
 pub const REPLACEMENT: Unit = 0xFFFD;
 

@@ -57,6 +57,8 @@ fn every_kind_on_every_server() {
         ("/x.asp%00.jpg", "nul-in-path"),
         ("/x%0d%0ay", "control-in-path"),
         ("/x%7fy", "control-in-path"),
+        ("/x%c2%85y", "control-in-path"),
+        ("/x%c2%80%c2%9f", "control-in-path"),
         ("/x*", "bad-path-character"),
         ("/x%3f+.htr", "bad-path-character"),
         ("/x.bat%22%26dir", "bad-path-character"),
@@ -124,6 +126,25 @@ fn a_lead_byte_that_swallows() {
     }
     // Valid UTF-8 is not read as lead bytes: E3 81 82 and a dot.
     assert_eq!(reasons(&read(b"/%e3%81%82.asp", "iis5", JAPANESE)), [""; 0]);
+}
+
+/// What is a control character in UTF-8 only by chance is none: half-width katakana before a kanji, or a capital
+/// of France before another.
+#[test]
+fn controls_above_ascii_are_meant() {
+    assert_reason("/x%c2%85y%ff", "iis5", WESTERN, "control-in-path");
+    for (path, pages) in [
+        ("/%ca%df%b0%c2%95%5c.asp", JAPANESE),
+        ("/%ca%df%b0%c2%8f%57.asp", JAPANESE),
+        ("/%c2GE.asp", WESTERN),
+        ("/%85%96.asp", WESTERN),
+        ("/%c2%a0.asp", WESTERN),
+    ] {
+        for server in ["iis4", "iis5", "iis5.1", "iis6", "any"] {
+            let readings = read(path.as_bytes(), server, pages);
+            assert!(!reasons(&readings).contains(&"control-in-path"), "{path} on {server}");
+        }
+    }
 }
 
 /// The relaxation holds for trail bytes and for nothing else.
