@@ -77,6 +77,10 @@ struct HeaderSigns {
     over: Thresholds,
     /// Signs that a value begins or ends with.
     edges: Vec<(u8, u32)>,
+    /// Signs that stand side by side in a value.
+    pairs: Vec<([u8; 2], u32)>,
+    /// There is no value.
+    empty: Vec<u32>,
     /// Values are searched for literals.
     search: bool,
 }
@@ -148,6 +152,8 @@ impl Prefilter {
             Trigger::Header(name) => self.headers.at(name).present.push(rule),
             Trigger::HeaderOver(name, limit) => self.headers.at(name).over.add(limit, rule),
             Trigger::HeaderEdge(name, sign) => self.headers.at(name).edges.push((sign, rule)),
+            Trigger::HeaderPair(name, pair) => self.headers.at(name).pairs.push((pair, rule)),
+            Trigger::HeaderEmpty(name) => self.headers.at(name).empty.push(rule),
             Trigger::Over(size, limit) => self.sizes[size as usize].add(limit, rule),
             Trigger::HeaderHolds(name, text) => {
                 self.headers.at(name).search = true;
@@ -270,6 +276,14 @@ impl Prefilter {
             let value = field.value.of(buf);
             for (sign, rule) in &signs.edges {
                 if value.first() == Some(sign) || value.last() == Some(sign) {
+                    found.wake(*rule);
+                }
+            }
+            if value.is_empty() {
+                found.wake_all(&signs.empty);
+            }
+            for (pair, rule) in &signs.pairs {
+                if value.windows(2).any(|place| place == pair) {
                     found.wake(*rule);
                 }
             }

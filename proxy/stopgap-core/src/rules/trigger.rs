@@ -77,6 +77,10 @@ pub enum Trigger {
     HeaderHolds(Vec<u8>, Vec<u8>),
     /// A header of this name begins or ends with the sign, which is no letter.
     HeaderEdge(Vec<u8>, u8),
+    /// A header of this name holds the two signs, neither of them a letter, side by side.
+    HeaderPair(Vec<u8>, [u8; 2]),
+    /// A header of this name has no value.
+    HeaderEmpty(Vec<u8>),
     Over(Size, u64),
 }
 
@@ -162,8 +166,8 @@ fn of_text(leaf: &Leaf, text: &Text) -> Option<Triggers> {
         Field::Headers if equals => {
             each(text, |value| Some((usual::header(value), Trigger::Header(value.to_vec()))))
         }
-        Field::Header => header_text(&name, text),
-        Field::Cookie => header_text(b"cookie", text),
+        Field::Header => header_text(&name, text, true),
+        Field::Cookie => header_text(b"cookie", text, false),
         Field::Headers => each(text, |literal| literal_in(Group::HeaderName, literal)),
         Field::Host => each(text, |literal| literal_in(Group::Host, literal)),
         Field::Method => each(text, |literal| literal_in(Group::Method, literal)),
@@ -223,8 +227,8 @@ fn is_literal(trigger: &Trigger) -> bool {
     matches!(trigger, Trigger::Literal(..))
 }
 
-/// The name where it is seldom sent, else what the value holds.
-fn header_text(name: &[u8], text: &Text) -> Option<Triggers> {
+/// The name where it is seldom sent, else what the value holds. `whole`: the text is the header's, not a part of it.
+fn header_text(name: &[u8], text: &Text, whole: bool) -> Option<Triggers> {
     let presence = Triggers { cost: usual::header(name), list: vec![Trigger::Header(name.to_vec())] };
     let value = each(text, |literal| {
         // A Destination is read as a path: what stands in it need not be what a rule sees.
@@ -233,12 +237,18 @@ fn header_text(name: &[u8], text: &Text) -> Option<Triggers> {
         }
         let literal = literal.to_ascii_lowercase();
         let edge = match text.how() {
-            How::Prefix => literal.first(),
-            How::Suffix => literal.last(),
+            How::Prefix if whole => literal.first(),
+            How::Suffix if whole => literal.last(),
             _ => None,
         };
         if let Some(&sign) = edge.filter(|sign| !sign.is_ascii_alphabetic()) {
             return Some((usual::EDGE, Trigger::HeaderEdge(name.to_vec(), sign)));
+        }
+        if let ([one, other], false) = (&*literal, literal.iter().any(u8::is_ascii_alphabetic)) {
+            return Some((usual::PAIR, Trigger::HeaderPair(name.to_vec(), [*one, *other])));
+        }
+        if literal.is_empty() && whole && text.how() == How::Equals {
+            return Some((usual::EDGE, Trigger::HeaderEmpty(name.to_vec())));
         }
         let sign = Trigger::HeaderHolds(name.to_vec(), literal.clone());
         // Values that are searched cost more than names.
@@ -318,6 +328,10 @@ pub fn describe(found: &Option<Triggers>) -> String {
             Trigger::HeaderEdge(name, sign) => {
                 (format!("header {} begins or ends with", text(name)), text(&[*sign]))
             }
+            Trigger::HeaderPair(name, pair) => {
+                (format!("header {} holds", text(name)), format!("{:?}", text(pair)))
+            }
+            Trigger::HeaderEmpty(name) => (format!("header {} is", text(name)), "empty".to_string()),
             Trigger::Over(size, limit) => (format!("{size:?} over").to_lowercase(), limit.to_string()),
         };
         let values = kinds.entry(kind).or_default();

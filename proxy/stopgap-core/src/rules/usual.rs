@@ -37,8 +37,10 @@ pub fn header(name: &[u8]) -> u64 {
     if COMMON_HEADERS.contains(&name) { 600 } else { 3 }
 }
 
-/// A header that begins or ends with a sign.
+/// A header that begins or ends with a sign, or is empty.
 pub const EDGE: u64 = 3;
+/// A header that holds two signs side by side.
+pub const PAIR: u64 = 20;
 
 /// A size over `limit`: so many have one at all, and with each step of the limit half as many are left.
 pub fn size(size: Size, limit: u64) -> u64 {

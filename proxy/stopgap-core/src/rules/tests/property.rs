@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::rules::Scratch;
 use crate::rules::tests::{Wire, compile_spec, specification};
 
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 24] = [
     "ida",
     "idq",
     "asp",
@@ -29,6 +29,8 @@ const WORDS: [&str; 22] = [
     "e1",
     "scripts/",
     "\u{30bd}",
+    " ;",
+    ",,",
 ];
 const REGEXES: [&str; 8] =
     ["^/winnt", "(ida|idq)$", "n{2,}", "[0-9]", "(?i)CMD\\.exe", "e(xe)?c", "(?u)k", "x+[ a]"];
@@ -95,7 +97,7 @@ fn text() -> impl Strategy<Value = (Value, Value)> {
     let plain = (prop::sample::select(vec!["equals", "prefix", "suffix", "contains"]), words())
         .prop_map(|(test, value)| (json!(test), json!(value)));
     let regex = prop::sample::select(&REGEXES[..]).prop_map(|regex| (json!("regex"), json!([regex])));
-    prop_oneof![4 => plain, 1 => regex]
+    prop_oneof![8 => plain, 2 => regex, 1 => Just((json!("equals"), json!([""])))]
 }
 
 fn bound() -> impl Strategy<Value = (&'static str, u64)> {
@@ -155,10 +157,12 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     let query = prop::option::of(prop::collection::vec(any_piece.clone(), 0..8));
     let headers = prop::collection::vec(
         (
-            prop::sample::select(vec!["Translate", "Cookie", "X-A", "Content-Type"]),
+            prop::sample::select(vec!["Translate", "Cookie", "Cookie", "X-A", "Content-Type"]),
             prop::sample::select(vec![
                 "ida",
                 "b=exec; x-a=nn",
+                "x-a=/winnt/; b=; exec=a/ ; translate=..",
+                "/x/, ,, ;",
                 "EXEC",
                 "text/xml",
                 "x-www-form-urlencoded",
