@@ -1,7 +1,8 @@
 """The command behind `make bench`: in which order is what measured, and what is done with the figures?
 
-All peers of a case run at the same time, and the load goes round them in turn, so that a busy moment
-of the machine falls on all alike; ratios are taken within a round, and their median counts.
+All peers of a case run at the same time, and the load goes round them in turn, each time beginning with the
+next, so that a busy moment of the machine falls on all alike; ratios are taken within a round, and their
+median counts.
 """
 
 import argparse
@@ -68,7 +69,7 @@ def progress(console: Console, total: int) -> Iterator[Callable[[str], None]]:
 def run_case(
     place: Place, case: Case, peers: list[str], rounds: int, seconds: int, step: Callable[[str], None]
 ) -> results.CaseResult:
-    """Measure one case through every peer, in alternating rounds."""
+    """Measure one case through every peer, in alternating rounds of which each begins with another one."""
     ports = {peer: free_port() for peer in peers}
     pids = {
         peer: place.start(peer, PEERS[peer](place, ports[peer], case.tls), ports[peer], cpus()[0])
@@ -78,8 +79,9 @@ def run_case(
     try:
         for peer in peers:
             check(case, ports[peer], peer)
-        for _ in range(rounds):
-            for peer in peers:
+        for number in range(rounds):
+            first = number % len(peers)
+            for peer in (*peers[first:], *peers[:first]):
                 step(f"{case.name}: {peer}")
                 measured[peer].append(load(place, case, peer, ports[peer], pids[peer], seconds))
         sizes = {peer: resident(processes(pids[peer])) for peer in peers}
