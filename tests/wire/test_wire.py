@@ -87,8 +87,9 @@ def test_conversation_in_pieces(case: Case) -> None:
 
 
 def test_every_reason_has_a_case() -> None:
-    """But those of connections that are closed unread: `test_rates.py` and `gate/test_proxy_protocol.py`."""
-    unread = {"too-many-connections", "gate-full", "proxy-header"}
+    """But those of connections that are closed unread: `test_rates.py`, `gate/test_greeter.py`, and
+    `test_client_tls.py`."""
+    unread = {"too-many-connections", "gate-full", "proxy-header", "client-tls"}
     assert {case.reason for case in CASES if case.reason} == EVERY_REASON - unread
 
 

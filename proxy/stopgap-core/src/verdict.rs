@@ -137,6 +137,7 @@ reasons! {
     // Clients that are too slow, or too many.
     TooManyConnections "too-many-connections" Failed 429 "" "The client opens more connections than the configuration allows, a minute or at once.";
     GateFull "gate-full" Failed 503 "" "As many clients are connected as the gate takes.";
+    ClientTls "client-tls" Failed 400 "" "No TLS connection could be agreed on with the client.";
     ProxyHeader "proxy-header" Failed 400 "" "The peer has to say by PROXY protocol whom it speaks for, and did not.";
     HeadTimeout "head-timeout" Failed 408 "" "The request head took too long.";
     BodyTimeout "body-timeout" Failed 408 "" "The body came too slowly.";

@@ -26,6 +26,8 @@ CONNECT_TIMEOUT: Final = _INDEX["origin-connect-timeout"]
 TIMEOUT: Final = _INDEX["origin-timeout"]
 NO_ROOM: Final = _INDEX["no-room"]
 FULL: Final = _INDEX["gate-full"]
+PROXY_HEADER: Final = _INDEX["proxy-header"]
+CLIENT_TLS: Final = _INDEX["client-tls"]
 
 FAILURES: Final = (
     "origin-refused",

@@ -1,9 +1,7 @@
 """For whom does a peer speak that says so by PROXY protocol, version 1 or 2?
 
 The header is the first that such a peer sends, before any handshake of TLS (HAProxy's
-`proxy-protocol.txt`). `parse` takes the bytes so far; `Greeter` accepts the connections of one listener,
-takes exactly the header off the socket, and hands that on as if the client had connected itself. It stands
-in the place of uvloop's own listener only where `proxy_protocol` names peers.
+`proxy-protocol.txt`). `parse` takes the bytes so far; `header` takes exactly the header off a socket.
 
 We are stricter than the text where it leaves a choice: datagrams, Unix sockets and unknown families are
 refused, numbers have no leading zeros, and a header of version 2 is at most `LONGEST` bytes. What follows
@@ -14,18 +12,9 @@ import asyncio
 import ipaddress
 import re
 import socket
-import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
-
-from stopgap import _core
-from stopgap.gate.client import Client
-from stopgap.gate.sockets import SPENT
-
-if TYPE_CHECKING:
-    from stopgap.gate.worker import Gate
+from typing import Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -34,11 +23,6 @@ SECONDS: Final = 10.0
 LONGEST: Final = 4096
 LONGEST_TEXT: Final = 107
 """Bytes of a header of version 1, CR and LF counted."""
-ACCEPTS: Final = 64
-"""Connections accepted in one turn of the loop."""
-PAUSE: Final = 1.0
-"""Seconds without accepting when the kernel has no descriptor or memory left."""
-REASON: Final = [name for name, *_ in _core.reasons()].index("proxy-header")
 
 _TEXT: Final = b"PROXY "
 _BINARY: Final = b"\r\n\r\n\0\r\nQUIT\n"
@@ -123,89 +107,6 @@ def among(address: str, networks: Iterable[Network]) -> bool:
     """Whether the address of a peer lies in one of these."""
     peer = ipaddress.ip_address(address.partition("%")[0])
     return any(peer in network for network in networks)
-
-
-class Greeter:
-    """Accepts on one listening socket, which it owns."""
-
-    def __init__(
-        self,
-        gate: "Gate",
-        listening: socket.socket,
-        front: ssl.SSLContext | None,
-        client: Callable[..., Client],
-    ) -> None:
-        self._gate = gate
-        self._listening = listening
-        self._front = front
-        self._client = client
-        self._closed = False
-        listening.setblocking(False)
-        self._resume()
-
-    def close(self) -> None:
-        """Accept no more; who has connected is served."""
-        if not self._closed:
-            self._closed = True
-            self._gate.loop.remove_reader(self._listening)
-            self._listening.close()
-
-    def _resume(self) -> None:
-        if not self._closed:
-            self._gate.loop.add_reader(self._listening, self._accept)
-
-    def _accept(self) -> None:
-        for _ in range(ACCEPTS):
-            try:
-                sock, name = self._listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in SPENT:
-                    raise
-                self._gate.loop.remove_reader(self._listening)
-                self._gate.loop.call_later(PAUSE, self._resume)
-                return
-            if len(self._gate.clients) + self._gate.greeting >= self._gate.most:
-                self._gate.shed += 1
-                sock.close()
-            else:
-                self._gate.admit(sock, name, self._front, self._client)
-
-
-def wrapped(front: ssl.SSLContext | None) -> dict[str, Any]:
-    """How the loop is told of TLS."""
-    if front is None:
-        return {}
-    return {"ssl": front, "ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
-
-
-async def admit(
-    gate: "Gate",
-    sock: socket.socket,
-    peer: str,
-    front: ssl.SSLContext | None,
-    client: Callable[..., Client],
-) -> None:
-    """Make a client of a connection that was accepted outside the loop, once it has said who it is."""
-    try:
-        sock.setblocking(False)
-        source = ""
-        if gate.proxies and among(peer, gate.proxies):
-            async with asyncio.timeout(SECONDS):
-                source = await header(gate.loop, sock)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await gate.loop.connect_accepted_socket(partial(client, source=source), sock, **wrapped(front))
-    except (NotAHeader, TimeoutError):
-        session = gate.core.session(peer, front is not None, True)
-        session.turn_away(REASON)
-        session.end()
-        sock.close()
-    except OSError:  # it went, or TLS could not be agreed on
-        sock.close()
-    finally:
-        gate.greeting -= 1
 
 
 async def header(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> str:

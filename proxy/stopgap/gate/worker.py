@@ -21,6 +21,7 @@ import signal
 import socket
 import ssl
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -35,9 +36,10 @@ from stopgap.gate.client import Client
 from stopgap.gate.contexts import TlsError
 from stopgap.gate.deadlines import sweep
 from stopgap.gate.flags import LEAVING, OUTDATED
+from stopgap.gate.greeter import Greeter, admit
 from stopgap.gate.origin_tls import Secure
 from stopgap.gate.pool import Pool
-from stopgap.gate.proxy_protocol import Greeter, Network, admit, among, wrapped
+from stopgap.gate.proxy_protocol import Network, among
 from stopgap.gate.spool import Held
 from stopgap.gate.sticky import StickyPool
 from stopgap.gate.upstream import dial
@@ -55,8 +57,10 @@ FAILURE_WORDS: Final = 8
 LATECOMERS: Final = 0.05
 """Seconds after the last regular accept when the queues of the listening sockets are emptied: by then the
 loop has let go of them, and the supervisor has closed its own."""
-HANDSHAKE: Final = 2.0
-"""Seconds that a drain waits for TLS handshakes, which are no clients yet."""
+GREETING: Final = 2.0
+"""Seconds that a drain waits for connections that are no clients yet."""
+TELLS: Final = 20
+"""A worker tells of failed handshakes once in so many ticks."""
 OOM: Final = 200
 """How much sooner than the supervisor a worker is ended when memory runs out (proc(5), oom_score_adj)."""
 EVENTS_UNSENT: Final = 4 << 20
@@ -66,7 +70,8 @@ EVENTS_UNSENT: Final = 4 << 20
 class Gate:
     """The state that all connections of a worker share.
 
-    `proxies` are the peers that speak PROXY protocol, `greeting` counts connections that are no client yet.
+    `proxies` are the peers that speak PROXY protocol, `greeting` counts connections that are no client yet,
+    `unsecured` failed TLS handshakes by what OpenSSL says of them.
     """
 
     def __init__(self, board: memoryview, rates: memoryview, index: int = 0) -> None:
@@ -85,6 +90,7 @@ class Gate:
         self.shed = 0
         self.leaving = False
         self.greeting = 0
+        self.unsecured: Counter[str] = Counter()
         self.proxies: list[Network] = []
         self.held = Held()
         self.folder: str | None = None
@@ -102,7 +108,7 @@ class Gate:
         front: ssl.SSLContext | None,
         client: Callable[..., Client],
     ) -> None:
-        """Take on a connection that was accepted here; see `proxy_protocol.admit`."""
+        """Take on a connection that was accepted here; see `greeter.admit`."""
         self.greeting += 1
         self.spawn(admit(self, sock, name[0] if isinstance(name, tuple) else "127.0.0.1", front, client))
 
@@ -186,7 +192,7 @@ class Worker(asyncio.Protocol):
         self._settled = 0.0
         self._front = tls.Front(ssl.PROTOCOL_TLS_SERVER)
         self._patience = messages.Settings().drain
-        self._odd = False
+        self._ticks = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -228,7 +234,7 @@ class Worker(asyncio.Protocol):
             self.send(messages.Activated(version=message.version))
 
     async def _listen(self) -> None:
-        """Accept, in place of what accepted before; through a `Greeter` where peers speak PROXY protocol."""
+        """Accept, in place of what accepted before; through a `Greeter` where a client must show itself."""
         if any(listener.tls for listener in self.start.listen) and self._front.current is None:
             raise TlsError("tls", "a listener is marked tls, but no certificate and key are given")
         if not self._doors:
@@ -237,13 +243,11 @@ class Worker(asyncio.Protocol):
         self._greets = bool(self.gate.proxies)
         for door, listener in self._doors:
             front, client = self._served(listener)
-            if self._greets:
+            if self._greets or front is not None:
                 self._servers.append(Greeter(self.gate, door.dup(), front, client))
                 continue
             for _ in range(ACCEPTS):
-                server = await self.gate.loop.create_server(
-                    client, sock=door.dup(), backlog=BACKLOG, **wrapped(front)
-                )
+                server = await self.gate.loop.create_server(client, sock=door.dup(), backlog=BACKLOG)
                 self._servers.append(server)
 
     def _served(self, listener: messages.Listener) -> tuple[ssl.SSLContext | None, Callable[..., Client]]:
@@ -263,8 +267,7 @@ class Worker(asyncio.Protocol):
             self.draining = min(self.draining, end)
             return
         self.draining = end
-        encrypted = any(listener.tls for listener in self.start.listen)
-        self._settled = self.gate.clock() + (HANDSHAKE if encrypted else LATECOMERS)
+        self._settled = self.gate.clock() + GREETING
         self.gate.leaving = True
         self.gate.core.leave()
         for client in self.gate.tarpit:
@@ -284,8 +287,8 @@ class Worker(asyncio.Protocol):
         """Whether nothing is left to be done after a drain, or no time to do it."""
         if self.draining is None or now > self.draining:
             return self.draining is not None
-        waiting = self._doors or self.gate.greeting or self.gate.clients
-        return not waiting and now >= self._settled
+        waiting = self._doors or self.gate.clients or (self.gate.greeting and now < self._settled)
+        return not waiting
 
     def _tick(self) -> None:
         if self.finished.done():
@@ -293,17 +296,20 @@ class Worker(asyncio.Protocol):
         gate = self.gate
         gate.loop.call_later(TICK, self._tick)
         now = gate.clock()
-        self._odd = not self._odd
         gate.board[gate.words["heartbeat"]] += 1
-        if self._odd:
+        self._ticks += 1
+        if self._ticks % 2 == 0:
             sweep(gate, now)
             gate.count()
             self._tell_of_shed()
+        if self._ticks % TELLS == 0:
+            self._tell_of_unsecured()
         self._report_events()
         if self._over(now):
             for client in tuple(gate.clients):
                 client.transport.abort()
             gate.core.flush()
+            self._tell_of_unsecured()
             self._report_events()
             self.send(messages.Drained())
             self.transport.close()
@@ -315,6 +321,12 @@ class Worker(asyncio.Protocol):
         if shed:
             most = f"{self.gate.most} clients are the most that the limit of open files (LimitNOFILE) allows"
             say(f"worker {os.getpid()}: closed {shed} at once: {most}")
+
+    def _tell_of_unsecured(self) -> None:
+        failed, self.gate.unsecured = self.gate.unsecured, Counter()
+        if failed:
+            whys = ", ".join(f"{why} {count}" for why, count in failed.most_common(3))
+            say(f"worker {os.getpid()}: {failed.total()} TLS handshakes of clients failed: {whys}")
 
     def _report_events(self) -> None:
         lines = self.gate.core.events()

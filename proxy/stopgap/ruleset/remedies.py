@@ -66,6 +66,13 @@ REMEDIES: dict[str, str] = {
         "let the site stream its bodies (`body`). Or a worker may open no further file, as `stopgap status` "
         "says beside the origin: raise LimitNOFILE."
     ),
+    "client-tls": (
+        "Standard error says what OpenSSL found. `UNSUPPORTED_PROTOCOL` or `NO_SHARED_CIPHER`: a client "
+        "older than TLS 1.2, which `[tls] minimum` lets in. `HTTP_REQUEST`: it speaks HTTP without TLS; give "
+        "it an address of its own with `redirect`. `PEER_DID_NOT_RETURN_A_CERTIFICATE` or "
+        "`CERTIFICATE_VERIFY_FAILED`: it has no certificate of `client_ca`. `..._ALERT_UNKNOWN_CA`: it does "
+        "not know who issued ours."
+    ),
     "proxy-header": (
         "A peer that `proxy_protocol` names sent something else than a PROXY header, or none in 10 seconds, "
         "and was closed. Let it send one (HAProxy: `send-proxy-v2` at `server`), or take it out of the list."

@@ -77,6 +77,7 @@ JAPANESE: dict[str, str] = {
     "rate-exceeded": "一つのクライアントが、ルールの許す頻度を超えた。",
     "too-many-connections": "一つのクライアントの接続が、設定の許す毎分の数か同時の数を超えた。",
     "gate-full": "接続中のクライアントが、ゲートの受け入れる数に達している。",
+    "client-tls": "クライアントと TLS 接続を確立できない。",
     "proxy-header": "接続元は PROXY プロトコルでクライアントを示すべきだが、示さなかった。",
     "head-timeout": "ヘッドが届くのに時間がかかりすぎた。",
     "body-timeout": "本文の届き方が遅すぎた。",

@@ -3,21 +3,15 @@
 import asyncio
 import ipaddress
 import socket
-import ssl
-import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stopgap.gate import messages, proxy_protocol
+from stopgap.gate import proxy_protocol
 from stopgap.gate.proxy_protocol import LONGEST, Header, NotAHeader, parse
-from tests.unit.gate.running import Origin, Running, answer, keep_alive, read_all, read_head
-from tests.unit.gate.test_tls import make
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
-LAST = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -144,79 +138,6 @@ def test_any_bytes_in_any_pieces_give_the_same(begin: bytes, rest: bytes, data: 
         assert said.length <= len(whole)
         assert outcome(whole[: said.length]) == said
         assert outcome(whole[: said.length - 1]) is None
-
-
-PROXIES = messages.Settings(proxy_protocol=["127.0.0.0/8"])
-
-
-def asked(worker: Running, *pieces: bytes) -> bytes:
-    """What comes back for these bytes, each sent when the one before has long been read."""
-    with worker.connect() as client:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            client.sendall(piece)
-            time.sleep(0.02)
-        try:
-            return read_all(client)
-        except ConnectionResetError:
-            return b""
-
-
-def test_the_worker_takes_exactly_the_header_in_any_pieces() -> None:
-    seen = []
-
-    def serve(connection: socket.socket) -> None:
-        while head := read_head(connection):
-            lines = (line.partition(b": ") for line in head.split(b"\r\n"))
-            seen.append([value for name, _, value in lines if name.lower() == b"x-forwarded-for"])
-            answer(connection)
-
-    line = text(ipaddress.ip_address("198.51.100.9"), ipaddress.ip_address("192.0.2.1"))
-    with Origin(serve) as origin, Running() as worker:
-        worker.use(origin.url, settings=PROXIES)
-        for header in (line, V4):
-            for pieces in ((header + LAST,), (header, LAST), (header[:1], header[1:13], header[13:] + LAST)):
-                assert asked(worker, *pieces).endswith(b"ok")
-        assert asked(worker, b"PROXY UNKNOWN\r\n" + LAST).endswith(b"ok")
-        assert asked(worker, LAST) == asked(worker, line[:-3] + b"\n" + LAST) == b""
-        worker.connect().close()
-        events = worker.receive(messages.Events).lines
-    assert seen == [[b"198.51.100.9"]] * 3 + [[b"192.0.2.7"]] * 3 + [[b"127.0.0.1"]]
-    assert {(line[7], line[17]) for line in events} == {("proxy-header", "127.0.0.1")}
-
-
-def test_reload_turns_it_on_and_off_and_strangers_are_not_asked(tmp_path: Path) -> None:
-    header = text(ipaddress.ip_address("198.51.100.9"), ipaddress.ip_address("192.0.2.1"))
-    with Origin(keep_alive) as origin, Running() as worker:
-        for turn, (networks, plain, proxied) in enumerate(
-            (
-                ([], True, False),
-                (["127.0.0.0/8"], False, True),
-                (["192.0.2.0/24"], True, False),
-                (["127.0.0.1"], False, True),
-                ([], True, False),
-            )
-        ):
-            worker.use(origin.url, version=f"v{turn}", settings=messages.Settings(proxy_protocol=networks))
-            assert asked(worker, LAST).endswith(b"ok") == plain, networks
-            assert asked(worker, header + LAST).endswith(b"ok") == proxied, networks
-
-
-def test_tls_begins_behind_the_header(tmp_path: Path) -> None:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    offered = messages.Tls(certificates=(make(tmp_path, "first"),))
-    settings = messages.Settings(tls=offered, proxy_protocol=["127.0.0.1"])
-    with Origin(keep_alive) as origin, Running(tls=True) as worker:
-        worker.use(origin.url, settings=settings)
-        plain = worker.connect()
-        plain.sendall(V4)
-        with context.wrap_socket(plain) as client:
-            client.sendall(LAST)
-            assert read_all(client).endswith(b"ok")
-        with pytest.raises(OSError), context.wrap_socket(worker.connect()):
-            pass
 
 
 def test_half_a_header_is_waited_for_and_never_taken_for_one() -> None:
