@@ -1,7 +1,8 @@
 """What does a real web server make of what the gate sends?
 
-nginx as origin, with its own configuration and files in a folder of the test: pages with English, Shift_JIS
-and UTF-8 names, a large file, an address that takes uploads, and a log of each request line as it came.
+nginx as origin, with its own configuration and files in a folder of the test, and a send buffer as small as
+that of IIS: pages with English, Shift_JIS and UTF-8 names, a large file, an address that takes uploads, and a
+log of each request line as it came.
 """
 
 import os
@@ -31,7 +32,7 @@ http {{
     client_max_body_size 64m;
     types {{ text/html html htm asp; }}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port} sndbuf=64k;
         root {folder}/www;
         location /upload {{ dav_methods PUT; create_full_put_path on; }}
         location /empty {{ return 204; }}

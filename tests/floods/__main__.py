@@ -30,8 +30,9 @@ def main() -> int:
         task = progress.add_task("floods", total=len(names))
         for name in names:
             progress.update(task, description=name)
-            with place(Path(folder) / name) as gate:
-                results.append(measure(gate, name, SCENARIOS[name].size, asked.seconds))
+            scenario = SCENARIOS[name]
+            with place(Path(folder) / name, scenario.workers) as gate:
+                results.append(measure(gate, name, scenario.size, asked.seconds))
             progress.advance(task)
     report.show(console, results)
     broken = [f"{result.name}: {fault}" for result in results for fault in result.faults()]

@@ -26,9 +26,10 @@ COLUMNS = (
     ("フラッド", "p50 (ms)", "p99 (ms)", "平時の p99 (ms)", "比", "失敗", "ワーカーの増加 (MiB)", "拒否"),
 )
 SAID = (
-    "Measured {when} on {cpus} CPUs, which attackers and origin share: {rate} honest requests a second, "
-    "{seconds:g} s a flood.",
-    "{when}、CPU {cpus} 個（攻撃側やオリジンと共用）で計測。正直なリクエスト毎秒 {rate}、各 {seconds:g} 秒。",
+    "Measured {when} on {cpus} CPUs, of which the gate has one and all others another, the attackers at the "
+    "lowest priority: {rate} honest requests a second, {seconds:g} s a flood.",
+    "{when}、CPU {cpus} 個で計測。一つはゲート、もう一つはそれ以外（攻撃側は最低の優先度）。"
+    "正直なリクエスト毎秒 {rate}、各 {seconds:g} 秒。",
 )
 PICTURES = ("![p99 in quiet and during each flood](floods.svg)", "![平時と各フラッド中の p99](../floods.svg)")
 

@@ -6,6 +6,7 @@ for its share of the time. It starts from the corpus in the tree and keeps what 
 """
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -41,13 +42,19 @@ class Run:
 
 
 def write_specifications(folder: Path) -> None:
-    """What the targets compile: a strict site with all packs for each server."""
+    """What the targets compile for each server: a strict site with all packs, and one that has no rule and
+    changes its answers."""
     folder.mkdir(parents=True, exist_ok=True)
     for server in _core.servers():
         read = config.load(
             None, {"origins": "http://192.0.2.1", "server": server, "codepage": 1252, "strict": True}
         )
-        (folder / f"{server}.json").write_bytes(spec.build(read, load.load(read)).json)
+        guarded = spec.build(read, load.load(read)).json
+        plain = json.loads(guarded)
+        scrub = {"server": True, "addresses": True, "origins": ["192.0.2.1"]}
+        plain["sites"][0] |= {"rules": [], "scrub": scrub, "hsts": 300}
+        (folder / f"{server}-guarded.json").write_bytes(guarded)
+        (folder / f"{server}-plain.json").write_text(json.dumps(plain), "utf-8")
 
 
 def build(sanitizer: str) -> Path:

@@ -8,12 +8,14 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from stopgap import config, texts
 from stopgap.errors import InputError
 from stopgap.gate import messages
+from stopgap.gate.messages import Frames
 from stopgap.gate.proxy_protocol import LONGEST, Header, NotAHeader, parse
 from stopgap.ruleset import formats, load, spec
 from stopgap.ruleset.formats import source, toml
@@ -71,18 +73,24 @@ def imported(format: str) -> Callable[[bytes], None]:
 
 
 def frames(data: bytes) -> None:
-    """The control socket: messages or one named error, whole and in pieces."""
-    outcomes = []
-    for step in (len(data) or 1, 7):
-        reader = messages.reports()
-        found: list[messages.Report] = []
-        try:
-            for start in range(0, len(data), step):
-                found += reader.feed(data[start : start + step])
-        except msgspec.DecodeError:
-            found.append(messages.Drained())
-        outcomes.append(found)
-    assert outcomes[0] == outcomes[1] or messages.Drained() in outcomes[0]
+    """The control socket, in both directions: messages or one named error, whole and in pieces; what was read
+    is written and read again as the same."""
+    for make in (messages.commands, messages.reports):
+        (whole, faulty), (cut, broken) = (taken(make(), data, step) for step in (len(data) or 1, 7))
+        assert faulty == broken
+        assert faulty or whole == cut
+        assert taken(make(), b"".join(map(messages.frame, cut)), 64) == (cut, False)
+
+
+def taken(reader: Frames[Any], data: bytes, step: int) -> tuple[list[Any], bool]:
+    """The messages in these bytes, so many bytes at a time, and whether something was none."""
+    found: list[Any] = []
+    try:
+        for start in range(0, len(data), step):
+            found += reader.feed(data[start : start + step])
+    except msgspec.DecodeError:
+        return found, True
+    return found, False
 
 
 def header_of(data: bytes) -> Header | str | None:
@@ -125,7 +133,12 @@ def configurations() -> Iterator[bytes]:
 
 
 def messages_seen() -> Iterator[bytes]:
-    for message in (messages.Ready(), messages.Activated("v"), messages.Failed("v", "why"), messages.Pong(3)):
+    site = messages.Site(name="s", origins=("http://192.0.2.1:80",), counters=(0,))
+    for message in (
+        *(messages.Ready(), messages.Activated("v"), messages.Failed("v", "why"), messages.Pong(3)),
+        *(messages.Ping(3), messages.Drain(1.5)),
+        messages.Activate(version="v", spec=b"{}", sites=[site], settings=messages.Settings()),
+    ):
         yield messages.frame(message)
 
 

@@ -1,11 +1,13 @@
 """Who has waited too long?
 
-One sweep a second over all connections of a worker, instead of a timer for each request. The core
-knows the deadlines of heads, bodies, answers, tunnels and idle clients (`Session.expire`); here are
-those of bytes written and not taken, of lingering after a refusal, and of idle origin connections. A
-peer that takes anything between two sweeps has not stalled.
+One sweep a second over all connections of a worker, instead of a timer for each request; a few at a time,
+so that nobody's request waits until thousands of others have been looked at. The core knows the deadlines of
+heads, bodies, answers, tunnels and idle clients (`Session.expire`); here are those of bytes written and not
+taken, of lingering after a refusal, and of idle origin connections. A peer that takes anything between two
+sweeps has not stalled.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from stopgap._core import WAIT
@@ -17,23 +19,34 @@ from stopgap.gate.flags import CLOGGED, CLOSING, LEAVING, LINGER, ORIGIN_FULL
 if TYPE_CHECKING:
     from stopgap.gate.worker import Gate
 
+AT_ONCE: Final = 64
+"""Clients that are looked at before others have their turn. To refuse one takes some 15 microseconds."""
 WRITE_SECONDS: Final = 60.0
 """How long a client may leave an answer unread that no origin is needed for."""
 
 
 def sweep(gate: "Gate", now: float) -> None:
     """End what has taken too long at this time (monotonic seconds)."""
-    for client in tuple(gate.clients):
-        try:
-            _look(client, now)
-        except Exception as exc:
-            client.transport.abort()
-            gate.loop.call_exception_handler({"message": "deadline sweep", "exception": exc})
+    _look_at(gate, now, tuple(gate.clients))
     for pool in (*gate.pools, *gate.retired):
         for upstream in pool.sweep(now):
             upstream.drop()
     probe.start(gate, now)
     gate.retired = [pool for pool in gate.retired if not pool.empty]
+
+
+def _look_at(gate: "Gate", now: float, clients: Sequence[Client]) -> None:
+    """At some of these clients now, and at the others in the next turns of the loop."""
+    for client in clients[:AT_ONCE]:
+        if client not in gate.clients:
+            continue
+        try:
+            _look(client, now)
+        except Exception as exc:
+            client.transport.abort()
+            gate.loop.call_exception_handler({"message": "deadline sweep", "exception": exc})
+    if len(clients) > AT_ONCE:
+        gate.loop.call_soon(_look_at, gate, now, clients[AT_ONCE:])
 
 
 def _look(client: Client, now: float) -> None:

@@ -2,8 +2,9 @@
 //!
 //! The first two bytes of an input choose server and code page, as in `tests/fuzz/targets.py`, so that both
 //! share a corpus; the rest is what a client or an origin sent. A target panics when a promise is broken.
-//! Policies are compiled once for each setting, from the specifications (all packs, one file a server) in the
-//! folder that `STOPGAP_FUZZ_SPECS` names.
+//! Policies are compiled once for each setting, from the specifications (two a server) in the folder that
+//! `STOPGAP_FUZZ_SPECS` names: all packs for what a client sends, and none, but scrubbed answers, for what an
+//! origin does.
 
 mod gate;
 
@@ -35,6 +36,8 @@ const TARGETS: [(&str, Target); 6] = [
     ("judge", judge),
 ];
 
+const GUARDED: &str = "guarded";
+const PLAIN: &str = "plain";
 const BOUNDS: Bounds = Bounds { line: 8192, head: 32_768, fields: 100 };
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: vector.test\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -58,17 +61,17 @@ fn setting(data: &[u8]) -> (usize, u16, &[u8]) {
     (byte(0) % SERVERS.len(), pages[byte(1) % pages.len()], data.get(2..).unwrap_or(b""))
 }
 
-fn compile(server: usize, page: u16) -> Arc<Policy> {
+fn compile(server: usize, page: u16, kind: &str) -> Arc<Policy> {
     let folder = env::var("STOPGAP_FUZZ_SPECS").expect("STOPGAP_FUZZ_SPECS names a folder");
-    let path = Path::new(&folder).join(format!("{}.json", SERVERS[server].name));
+    let path = Path::new(&folder).join(format!("{}-{kind}.json", SERVERS[server].name));
     let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut spec: Value = serde_json::from_slice(&text).expect("a specification is JSON");
     spec["sites"][0]["codepages"] = Value::from(vec![page]);
     Arc::new(Policy::compile(spec.to_string().as_bytes()).expect("the specification compiles"))
 }
 
-/// Run with the gate of an input's setting.
-fn with_gate(data: &[u8], run: impl FnOnce(&mut Gate, &[u8])) {
+/// Run with the gate of an input's setting, and of the kind of specification that the target is for.
+fn with_gate(data: &[u8], kind: &str, run: impl FnOnce(&mut Gate, &[u8])) {
     thread_local! {
         static GATES: std::cell::RefCell<HashMap<(usize, u16), Gate>> = std::cell::RefCell::default();
     }
@@ -77,7 +80,7 @@ fn with_gate(data: &[u8], run: impl FnOnce(&mut Gate, &[u8])) {
         if gates.len() >= KEPT && !gates.contains_key(&(server, page)) {
             gates.clear();
         }
-        run(gates.entry((server, page)).or_insert_with(|| Gate::new(compile(server, page))), rest);
+        run(gates.entry((server, page)).or_insert_with(|| Gate::new(compile(server, page, kind))), rest);
     });
 }
 
@@ -149,7 +152,7 @@ fn reread(out: &[u8]) -> (Head, Framing) {
 
 /// Client bytes, whole and in pieces: the same requests, the same end. Each request is exactly one.
 fn receive(data: &[u8]) {
-    with_gate(data, |gate, rest| {
+    with_gate(data, GUARDED, |gate, rest| {
         let mut ended = rest.to_vec();
         ended.extend_from_slice(b"\r\n\r\n");
         let whole = converse(gate, &[&ended], &[ANSWER]);
@@ -170,7 +173,7 @@ fn receive(data: &[u8]) {
 
 /// Origin bytes, whole and in pieces: the client gets the same head and the same end.
 fn respond(data: &[u8]) {
-    with_gate(data, |gate, rest| {
+    with_gate(data, PLAIN, |gate, rest| {
         if rest.is_empty() {
             return; // no pieces: an origin that is silent
         }
@@ -188,7 +191,7 @@ fn first_head(said: &Said) -> &[u8] {
 
 /// Both sides talk in any order, and the gate's own calls come in between.
 fn out_of_turn(data: &[u8]) {
-    with_gate(data, |gate, rest| {
+    with_gate(data, PLAIN, |gate, rest| {
         let mut line = gate.connect(&[]);
         for piece in rest.chunks(9) {
             let (turn, said) = (piece[0], &piece[1..]);
@@ -226,7 +229,7 @@ fn readings(data: &[u8]) {
 
 /// A whole request is judged as it is explained.
 fn judge(data: &[u8]) {
-    with_gate(data, |gate, rest| {
+    with_gate(data, GUARDED, |gate, rest| {
         let policy = gate.policy.clone();
         let mut work = Work::default();
         let verdict = policy.judge_whole(rest, Some(0), true, &mut work).verdict;
