@@ -1,6 +1,7 @@
 """Does a real worker take in who shows himself, and tell of who does not?"""
 
 import ipaddress
+import itertools
 import resource
 import socket
 import ssl
@@ -147,7 +148,8 @@ def test_without_descriptors_it_waits_and_goes_on() -> None:
         worker.use(origin.url, settings=PROXIES)
         assert asked(worker, V4 + LAST).endswith(b"ok")
         pid = worker.process.pid
-        with limited(pid, resource.RLIMIT_NOFILE, descriptors(pid)[-1] + 1), worker.connect() as waits:
+        free = next(number for number in itertools.count() if number not in descriptors(pid))
+        with limited(pid, resource.RLIMIT_NOFILE, free), worker.connect() as waits:
             waits.sendall(V4 + LAST)
             waits.settimeout(1.0)
             with pytest.raises(TimeoutError):
