@@ -142,6 +142,13 @@ class Origin:
         with self._lock:
             self.peers = []
 
+    def tidy(self) -> None:
+        """Forget the connections that are closed, for an origin that lives long: a thread that has ended keeps its
+        stack as long as somebody holds it."""
+        with self._lock:
+            self.peers = [peer for peer in self.peers if peer.sock.fileno() >= 0]
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+
     def hang_up(self) -> None:
         """End every connection, as an origin does that restarts, and wait until the gate has noticed."""
         for peer in list(self.peers):
@@ -160,9 +167,9 @@ class Origin:
             with self._lock:
                 peer = Peer(len(self.peers), sock)
                 self.peers.append(peer)
-            thread = threading.Thread(target=self._serve, args=(peer,), name=f"origin peer {peer.number}")
-            self._threads.append(thread)
-            thread.start()
+                thread = threading.Thread(target=self._serve, args=(peer,), name=f"origin peer {peer.number}")
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self, peer: Peer) -> None:
         if self.tls is not None:

@@ -98,7 +98,7 @@ def run(
             for thread in threads:
                 thread.start()
             try:
-                sample(soak, processes(gates), seconds, tell)
+                sample(soak, processes(gates), seconds, tell, echoing.tidy)
             finally:
                 over.set()
                 for thread in threads:
@@ -124,7 +124,13 @@ def reloading(soak: Soak, over: threading.Event, gates: list[Gate]) -> None:
             soak.reloads += 1
 
 
-def sample(soak: Soak, pids: dict[str, int], seconds: float, tell: Callable[[float], None]) -> None:
+def sample(
+    soak: Soak,
+    pids: dict[str, int],
+    seconds: float,
+    tell: Callable[[float], None],
+    tidy: Callable[[], None],
+) -> None:
     begun = time.monotonic()
     while (now := time.monotonic() - begun) < seconds:
         soak.times.append(now)
@@ -132,4 +138,5 @@ def sample(soak: Soak, pids: dict[str, int], seconds: float, tell: Callable[[flo
             soak.samples.setdefault((name, "KiB"), []).append(resident(pid))
             soak.samples.setdefault((name, "descriptors"), []).append(descriptors(pid))
         tell(now)
+        tidy()
         time.sleep(min(1.0, seconds / 100))
