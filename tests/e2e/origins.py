@@ -143,8 +143,8 @@ class Origin:
             self.peers = []
 
     def tidy(self) -> None:
-        """Forget the connections that are closed, for an origin that lives long: a thread that has ended keeps its
-        stack as long as somebody holds it."""
+        """Forget the connections that are closed, for an origin that lives long: a thread that has ended
+        keeps its stack as long as somebody holds it."""
         with self._lock:
             self.peers = [peer for peer in self.peers if peer.sock.fileno() >= 0]
             self._threads = [thread for thread in self._threads if thread.is_alive()]

@@ -1,9 +1,10 @@
 """Fuzz: `python -m tests.fuzz [--minutes N | --seconds N] [--target NAME ...]`; `make fuzz`.
 
-Two engines. The core is driven by coverage (libFuzzer, see `coverage.py`) when there are minutes for it: that
-needs a nightly Rust and `cargo install cargo-fuzz`. Whatever is called from Python (the core through its
-boundary, configuration, packs, importers, frames) is driven by mutation of the corpus. An input that breaks a
-promise is kept in `--save` and printed; the exit code is then 1.
+Two engines. The core is driven by coverage (libFuzzer, see `coverage.py`) when there are minutes for it, and
+for as long again by chance from what that has found: it needs a nightly Rust and `cargo install cargo-fuzz`.
+Whatever is called from Python (the core through its boundary, configuration, packs, importers, frames) is
+driven by mutation of the corpus. An input that breaks a promise is kept in `--save` and printed; the exit
+code is then 1.
 
   make fuzz FUZZ="--minutes 60"                          everything, each target its share
   make fuzz FUZZ="--minutes 20 --target core:receive"    one target by coverage
@@ -101,18 +102,22 @@ def main() -> None:
     console = Console()
     names = options.target or [*TARGETS, *(COVERED if options.minutes else ())]
     share = (options.minutes * 60 if options.minutes else options.seconds) / len(names)
-    program = coverage.build(options.sanitizer) if set(names) & set(COVERED) else None
+    program = blind = None
+    if set(names) & set(COVERED):
+        program, blind = coverage.build(options.sanitizer), coverage.build_blind()
     rows: list[tuple[str, int, str, int]] = []
     with Progress(console=console) as progress:
         task = progress.add_task("fuzz", total=len(names))
         for name in names:
             progress.update(task, description=name)
-            if program is not None and name in COVERED:
-                run = coverage.run(program, name.removeprefix("core:"), share)
-                rows.append((name, run.executions, str(run.edges), len(run.finds)))
+            if program is not None and blind is not None and name in COVERED:
+                run = coverage.run(program, name.removeprefix("core:"), share / 2)
+                more, broken = coverage.run_blind(blind, run.target, share / 2, options.seed)
+                finds = [*run.finds, *broken]
+                rows.append((name, run.executions + more, str(run.edges), len(finds)))
                 if options.keep:
                     coverage.minimised(program, run.target, CORPUS / run.target)
-                for find in run.finds:
+                for find in finds:
                     console.print(f"{name}: {find}\n{run.said[-3000:]}", markup=False)
             else:
                 tried, failed = by_mutation(name, share, options.seed, options.save)

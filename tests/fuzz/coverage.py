@@ -1,8 +1,9 @@
-"""How is the core driven by coverage? libFuzzer through cargo-fuzz, which needs a nightly Rust.
+"""How is the core driven? By coverage, with libFuzzer through cargo-fuzz and a nightly Rust; and blindly.
 
 `core/` is the crate. It is built with AddressSanitizer (`sanitizer="address"`) or without, which runs some
-times faster; debug assertions and checks of overflow are on in both. One target runs after the other, each
-for its share of the time. It starts from the corpus in the tree and keeps what it finds new in `build/fuzz`.
+times faster; debug assertions and checks of overflow are on in both. A target starts from the corpus in the
+tree and keeps what it finds new in `build/fuzz`. From all that `blind` then makes inputs by chance: libFuzzer
+spends nine tenths of its time on counting edges, and this finds what needs many tries more than ideas.
 """
 
 import hashlib
@@ -66,25 +67,35 @@ def build(sanitizer: str) -> Path:
     return next(folder.glob("*/release/core"))
 
 
-def run(program: Path, target: str, seconds: float, tell: Callable[[str], None] = lambda line: None) -> Run:
-    """Drive one target; `tell` hears each line of libFuzzer's."""
-    specs, grown, kept = WORK / "specs", WORK / "corpus" / target, WORK / "finds" / target
-    write_specifications(specs)
+def prepared(target: str) -> tuple[Path, Path]:
+    """Write specifications and seeds; the folders of what a target has found new, and of its finds."""
+    grown, kept = WORK / "corpus" / target, WORK / "finds" / target
+    write_specifications(WORK / "specs")
     for folder in (grown, kept):
         folder.mkdir(parents=True, exist_ok=True)
     for data in seeds(target):
         (grown / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
-    command = [str(program), str(grown), "-print_final_stats=1", "-timeout=10"]
-    command += [f"-max_total_time={int(seconds)}", f"-max_len={LONGEST[target]}", f"-artifact_prefix={kept}/"]
-    library = sysconfig.get_config_var("LIBDIR")
-    env = {
+    return grown, kept
+
+
+def environment(target: str) -> dict[str, str]:
+    """What the programs are told."""
+    return {
         **os.environ,
         "STOPGAP_FUZZ_TARGET": target,
-        "STOPGAP_FUZZ_SPECS": str(specs),
-        "LD_LIBRARY_PATH": str(library),
+        "STOPGAP_FUZZ_SPECS": str(WORK / "specs"),
+        "LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR")),
         "PYTHONHOME": sys.base_prefix,
         "ASAN_OPTIONS": "detect_leaks=0",  # policies and gates are kept on purpose
     }
+
+
+def run(program: Path, target: str, seconds: float, tell: Callable[[str], None] = lambda line: None) -> Run:
+    """Drive one target; `tell` hears each line of libFuzzer's."""
+    grown, kept = prepared(target)
+    command = [str(program), str(grown), "-print_final_stats=1", "-timeout=10"]
+    command += [f"-max_total_time={int(seconds)}", f"-max_len={LONGEST[target]}", f"-artifact_prefix={kept}/"]
+    env = environment(target)
     before = set(kept.iterdir())
     lines: list[str] = []
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, errors="replace") as process:
@@ -103,6 +114,25 @@ def run(program: Path, target: str, seconds: float, tell: Callable[[str], None] 
     )
 
 
+def build_blind() -> Path:
+    """The program without libFuzzer; raises `CalledProcessError` where it cannot be built."""
+    folder = WORK / "target-blind"
+    command = ["cargo", "build", "--quiet", "--release", "--locked", "--bin", "blind"]
+    subprocess.run([*command, "--target-dir", str(folder)], cwd=CRATE, check=True)
+    return folder / "release" / "blind"
+
+
+def run_blind(program: Path, target: str, seconds: float, seed: int) -> tuple[int, tuple[Path, ...]]:
+    """Drive one target with inputs by chance; how many were run, and those that broke a promise."""
+    grown, kept = prepared(target)
+    before = set(kept.iterdir())
+    words = (str(grown), str(kept), str(int(seconds)), str(LONGEST[target]), str(seed))
+    done = subprocess.run(
+        [str(program), *words], env=environment(target), stdout=subprocess.PIPE, check=False
+    )
+    return int(done.stdout or b"0"), tuple(sorted(set(kept.iterdir()) - before))
+
+
 def executions(said: str) -> int:
     """How many inputs libFuzzer says that it ran: in its last statistics, or in its last line."""
     final = re.findall(r"stat::number_of_executed_units:\s*(\d+)", said)
@@ -113,7 +143,6 @@ def executions(said: str) -> int:
 def minimised(program: Path, target: str, into: Path) -> None:
     """Keep of all that was found new the least that covers as much: what goes into the tree."""
     into.mkdir(parents=True, exist_ok=True)
-    env = {**os.environ, "STOPGAP_FUZZ_TARGET": target, "STOPGAP_FUZZ_SPECS": str(WORK / "specs")}
     command = [
         str(program),
         "-merge=1",
@@ -121,4 +150,4 @@ def minimised(program: Path, target: str, into: Path) -> None:
         str(into),
         str(WORK / "corpus" / target),
     ]
-    subprocess.run(command, env=env, check=True, capture_output=True)
+    subprocess.run(command, env=environment(target), check=True, capture_output=True)

@@ -42,4 +42,7 @@ def test_executions_are_read_from_what_libfuzzer_says() -> None:
 
 def test_specifications_hold_all_packs(tmp_path: Path) -> None:
     coverage.write_specifications(tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} >= {"any", "iis4", "iis5", "iis10"}
+    made = {path.stem for path in tmp_path.iterdir()}
+    assert made >= {
+        f"{server}-{kind}" for server in ("any", "iis5", "iis10") for kind in ("guarded", "plain")
+    }

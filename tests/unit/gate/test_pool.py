@@ -86,6 +86,7 @@ def test_logged_in_clients_count_and_make_room_when_they_rest() -> None:
     first, second, busy = logged_in(at), logged_in(at), logged_in(at)
     busy.respond = at.script.respond
     list(at.pool.sweep(at.now))
+    at.now += 0.5
     second.detach()  # it asked once more
     late = Request()
     at.pool.enqueue(late)
