@@ -7,7 +7,7 @@ hold no request, 3 no gate answers that could tell the ruleset in use.
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import click
 import msgspec
@@ -17,7 +17,7 @@ from stopgap.cli import gate, versions
 from stopgap.cli.terminal import FINDINGS, NOT_STARTED, console, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
 from stopgap.forensics import report, sources
-from stopgap.forensics.lines import Opened, size
+from stopgap.forensics.lines import Move, Opened, size
 from stopgap.forensics.replay import (
     NEWLY_PASSED,
     NEWLY_REFUSED,
@@ -26,19 +26,15 @@ from stopgap.forensics.replay import (
     compare,
     speechless,
 )
-from stopgap.forensics.sources import FORMATS, Account, Seen
+from stopgap.forensics.sources import FORMATS, Account
 from stopgap.ruleset import diff, vectors
 from stopgap.ruleset.model import Rule
 
 FINDS = {"any": (NEWLY_REFUSED, NEWLY_PASSED), "refused": (NEWLY_REFUSED,), "passed": (NEWLY_PASSED,)}
 """What is a finding, by the word of --fail-on."""
 TOP = 10
-STEP = 5000
-"""So many requests lie between two moves of the bar."""
 
 _STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
-
-Move = Callable[[int], None]
 
 
 @click.command("replay", short_help="Say what a configuration would judge otherwise of logs.")
@@ -125,8 +121,8 @@ def replay(
         account, found = Account(), Differences()
         with _progress(sum(map(_size, files))) as move:
             for name in files:
-                with contextlib.closing(Opened(name)) as opened:
-                    seen = _moving(sources.requests(opened, form, host, account), opened, move)
+                with contextlib.closing(Opened(name, move)) as opened:
+                    seen = sources.requests(opened, form, host, account)
                     wanted = sources.answered(seen, statuses, account) if statuses else seen
                     compare(old, new, opened.name, wanted, found)
         _need_requests(account, answered)
@@ -223,18 +219,6 @@ def _size(name: str) -> int:
         return size(name)
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
-
-
-def _moving(requests: Iterator[Seen], opened: Opened, move: Move) -> Iterator[Seen]:
-    """The same requests; the bar moves meanwhile."""
-    last = 0
-    for count, seen in enumerate(requests):
-        if count % STEP == 0:
-            here = opened.position()
-            move(here - last)
-            last = here
-        yield seen
-    move(opened.position() - last)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stopgap.errors import ConfigError
 
@@ -25,6 +25,9 @@ LARGEST = 1 << 28
 _GZIP = b"\x1f\x8b"
 _PADDING = b"\r\0"
 
+Move = Callable[[int], None]
+"""Is told how many more bytes have been read."""
+
 
 class CutOff(Exception):
     """Compressed data breaks off or is damaged; what came before it was good."""
@@ -33,13 +36,17 @@ class CutOff(Exception):
 class Opened:
     """A file, "-" for standard input, that is read once from its beginning to its end."""
 
-    def __init__(self, name: str) -> None:
-        """Raises `ConfigError`."""
+    def __init__(self, name: str, move: Move = lambda done: None) -> None:
+        """`move` gets the bytes of the file, as it lies on the disk, that were read since its last call.
+
+        Raises `ConfigError`.
+        """
+        self._move, self._moved = move, 0
         self.name = "standard input" if name == "-" else name
         try:
             file = sys.stdin.fileno() if name == "-" else name
             self._file = open(file, "rb", 0, closefd=name != "-")  # noqa: SIM115 (`close` does it)
-            self.size = size(name)
+            self._sized = size(name) > 0
         except OSError as error:
             raise ConfigError(f"{self.name}: cannot be read: {error.strerror}") from None
         plain = io.BufferedReader(self._file, BLOCK)
@@ -50,10 +57,6 @@ class Opened:
         except OSError as error:
             self.close()
             raise ConfigError(f"{self.name}: cannot be read: {error.strerror}") from None
-
-    def position(self) -> int:
-        """How much of the file, as it lies on the disk, has been read."""
-        return self._file.tell() if self.size else 0
 
     def beginning(self) -> bytes:
         """The first bytes, some thousand of them; they are still to be read."""
@@ -92,6 +95,10 @@ class Opened:
         self._file.close()
 
     def _read(self, most: int) -> bytes:
+        if self._sized:
+            here = self._file.tell()
+            self._move(here - self._moved)
+            self._moved = here
         try:
             return self._stream.read1(most)
         except (EOFError, gzip.BadGzipFile, zlib.error):

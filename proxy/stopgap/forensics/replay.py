@@ -67,6 +67,7 @@ class Judge:
     def __init__(self, side: Side, site: int | None) -> None:
         self.side = side
         self._policy = side.policy
+        self._judged = side.policy.judge
         self._site = site
         self._alone = 0 if len(side.sites) == 1 else site
         self._reasons = [name for name, *_ in _core.reasons()]
@@ -78,7 +79,7 @@ class Judge:
     def fate(self, request: bytes, named: bool) -> Fate:
         """What would become of a request; `named`: it tells its host."""
         site = self._site if named else self._alone
-        judged = self._policy.judge(request, site)
+        judged = self._judged(request, site)
         if judged is None:
             return PASSED
         reason, rule, _ = judged
@@ -154,11 +155,12 @@ class Differences(msgspec.Struct):
 def compare(old: Judge, new: Judge, where: str, requests: Iterable[Seen], found: Differences) -> None:
     """Have both judge the requests of the file `where`. Raises `ConfigError`."""
     unchanged = 0
+    before, after = old.fate, new.fate
     for line, (request, named, _) in requests:
         if not named:
             old.need_site(where, line)
             new.need_site(where, line)
-        was, now = old.fate(request, named), new.fate(request, named)
+        was, now = before(request, named), after(request, named)
         if was is now is PASSED:
             unchanged += 1
         else:

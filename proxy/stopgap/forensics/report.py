@@ -122,7 +122,8 @@ def render(told: Report) -> Iterator[Text]:
     plural = "file" if told.files == 1 else "files"
     yield _fact("read", f"{told.requests:,} requests of {told.files} {plural}{left_out}")
     if told.broken:
-        yield _fact("broken", f"{told.broken:,} lines could not be read:", "yellow")
+        lines = "line" if told.broken == 1 else "lines"
+        yield _fact("broken", f"{told.broken:,} {lines} could not be read:", "yellow")
         yield from (_fact("", line) for line in told.first_broken)
         if told.broken > len(told.first_broken):
             yield _fact("", f"and {told.broken - len(told.first_broken):,} more")

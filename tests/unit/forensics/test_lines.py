@@ -13,10 +13,10 @@ from stopgap.forensics.lines import BLOCK, LONGEST, CutOff, Opened
 
 def read(path: Path, data: bytes) -> list[bytes]:
     path.write_bytes(data)
-    opened = Opened(str(path))
-    found = list(opened.lines())
-    assert opened.position() == len(data)
-    opened.close()
+    moves: list[int] = []
+    with closing(Opened(str(path), moves.append)) as opened:
+        found = list(opened.lines())
+    assert sum(moves) == len(data)
     return found
 
 
