@@ -28,6 +28,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Show every reading of a request, what matched, and the verdict; propose an exception.",
         ),
         "rules": ("stopgap.cli.rules", "List, show, test, compare and weigh rules."),
+        "replay": (
+            "stopgap.cli.replay",
+            "Judge logs and recorded requests by another ruleset, and say what it would judge otherwise.",
+        ),
     },
     "Ask a running gate": {
         "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
@@ -52,6 +56,7 @@ Examples:
   stopgap explain 'GET /default.ida?NNNN%u9090=a HTTP/1.0'
   stopgap explain --event 5f1c2a9be0d34417 --config stopgap.toml --except
   stopgap rules diff stopgap.toml stopgap.toml.new
+  stopgap replay access.log -c stopgap.toml.new
   stopgap rollback
 
 Exit codes: 0 fine, 1 findings or not ready, 2 wrong flag or configuration, 3 could not start or reach it.

@@ -20,7 +20,7 @@ from stopgap.errors import ConfigError, InputError
 from stopgap.ruleset import diff, history, load
 from stopgap.ruleset.history import FOLDER, Kept
 
-_STATE = click.option(
+STATE = click.option(
     "--state", envvar="STATE_DIRECTORY", metavar="DIR", help="The state folder of a gate. [STATE_DIRECTORY]"
 )
 
@@ -29,12 +29,12 @@ _VERSION = re.compile("[0-9a-f]+")
 
 @click.command("versions", short_help="List the rulesets that are kept for a rollback.")
 @gate.door_options
-@_STATE
+@STATE
 def versions(door: gate.Door, state: str | None) -> None:
     """List the rulesets that are kept, oldest first: of a running gate, or in the folder of --state."""
     if state:
         try:
-            rows = [(one.version, one.time, "") for one in history.read(_folder(state))]
+            rows = [(one.version, one.time, "") for one in history.read(folder_of(state))]
         except InputError as error:
             wrong_input(error)
     else:
@@ -49,7 +49,7 @@ def versions(door: gate.Door, state: str | None) -> None:
 @click.argument("old", metavar="A")
 @click.argument("new", metavar="B")
 @gate.door_options
-@_STATE
+@STATE
 def diff_rules(old: str, new: str, door: gate.Door, state: str | None) -> None:
     """Say what lies between A and B: rules, sites, limits, exceptions, modes, and vectors judged otherwise.
 
@@ -62,7 +62,7 @@ def diff_rules(old: str, new: str, door: gate.Door, state: str | None) -> None:
       stopgap rules diff 5f1c2a9b /etc/stopgap/stopgap.toml
     """
     try:
-        found = diff.differences(_side(old, door, state), _side(new, door, state))
+        found = diff.differences(side(old, door, state), side(new, door, state))
     except InputError as error:
         wrong_input(error)
     out = console()
@@ -74,7 +74,8 @@ def diff_rules(old: str, new: str, door: gate.Door, state: str | None) -> None:
     raise SystemExit(FINDINGS if found else 0)
 
 
-def _side(name: str, door: gate.Door, state: str | None) -> diff.Side:
+def side(name: str, door: gate.Door, state: str | None) -> diff.Side:
+    """The side of a configuration, a pack, a folder of packs or a version. Raises `InputError`."""
     path = Path(name)
     if path.is_dir():
         return diff.of_packs(name, load.pack_files(name))
@@ -85,14 +86,18 @@ def _side(name: str, door: gate.Door, state: str | None) -> diff.Side:
         raise ConfigError(
             f"{name}: there is no such file or folder, and a version has only digits and a to f"
         )
-    kept = _kept(name, door, state)
+    return side_of(name, kept_by(name, door, state))
+
+
+def side_of(name: str, kept: Kept) -> diff.Side:
+    """The side of a ruleset that is kept. Raises `InputError`."""
     with texts.replaced(kept.files(), alone=True):
         if kept.config:
             return diff.of_config(name, kept.config)
         return diff.of_packs(name, [file for file in kept.files() if Path(file).parent.name != "presets"])
 
 
-def _folder(state: str) -> Path:
+def folder_of(state: str) -> Path:
     """Where a gate with this state folder keeps its rulesets; systemd may name several folders."""
     folder = Path(state.partition(os.pathsep)[0])
     if not folder.is_dir():
@@ -100,9 +105,27 @@ def _folder(state: str) -> Path:
     return folder / FOLDER
 
 
-def _kept(name: str, door: gate.Door, state: str | None) -> Kept:
+def in_use(door: gate.Door, state: str | None) -> Kept:
+    """The ruleset in use: of a running gate, or the last one in the state folder.
+
+    Raises `InputError`, and `NoAnswer` when no gate answers.
+    """
     if state:
-        return history.chosen(history.read(_folder(state)), name)
+        known = history.read(folder_of(state))
+        if not known:
+            raise ConfigError(f"--state: {folder_of(state)}: no ruleset is kept there")
+        return known[-1]
+    told = gate.ask(door, "GET", "/rulesets", gate.SECONDS)["rulesets"]
+    used = [one["version"] for one in told if one["in_use"]]
+    if not used:
+        raise ConfigError(f"the gate on {door.address} does not keep the ruleset that it uses; name another")
+    return kept_by(used[0], door, state)
+
+
+def kept_by(name: str, door: gate.Door, state: str | None) -> Kept:
+    """The one whose version begins so: in the state folder, or of a running gate. Raises `InputError`."""
+    if state:
+        return history.chosen(history.read(folder_of(state)), name)
     told = gate.asked(door, "GET", f"/rulesets/{name}")
     if "texts" not in told:
         raise ConfigError(told["text"])
