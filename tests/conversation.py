@@ -35,6 +35,8 @@ COMMANDS = {
     )
 }
 KIND = _core.MORE - 1
+ANSWER = "exploit-answered"
+"""The action of the event that tells how the origin answered what was detected."""
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Transcript:
     detected: list[str] = field(default_factory=list)
     """The same for what was judged and forwarded all the same."""
     events: list[str] = field(default_factory=list)
-    """Action, reason and mode of every event, and how many more a line counts."""
+    """Action, reason and mode of every event, an origin's status, and how many more a line counts."""
     addresses: list[str] = field(default_factory=list)
     """The client of every event."""
 
@@ -107,9 +109,10 @@ class Conversation:
         self.worker.flush()
         for event in self.worker.events():
             count, action, reason, mode = event[1], event[5], event[7], event[18]
-            self.said.events.append(f"{action} {reason} {mode}" + (f" and {count} more" if count else ""))
+            told = f"{action} {reason} {mode}" + (f" {event[8]}" if action == ANSWER else "")
+            self.said.events.append(told + (f" and {count} more" if count else ""))
             self.said.addresses.append(event[17])
-            if count == 0:
+            if count == 0 and action != ANSWER:
                 let_through = action in ("detected", "stripped")
                 (self.said.detected if let_through else self.said.reasons).append(reason)
         return self.said

@@ -15,6 +15,7 @@ declare -A packages=(
     [strace]="strace"
     [seccomp]="libseccomp2"
     [faketime]="libfaketime"
+    [prometheus]="prometheus"
     [modsecurity]="libnginx-mod-http-modsecurity modsecurity-crs"
     [rustfmt]="rustfmt"
     [clippy]="rust-clippy"

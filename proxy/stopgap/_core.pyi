@@ -65,7 +65,7 @@ MORE: Final = 64
 LAST: Final = 128
 
 _Event: TypeAlias = tuple[
-    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str, str
+    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str, str, int
 ]
 
 BOARD_WORDS: Final[int]
@@ -174,11 +174,13 @@ class Worker:
         a line; the count comes as a second tuple with the same id when the minute is over.
         Each: (id, count, age of the first in ms, age of the last in ms, site, action, tier, reason,
         status, rule or "", reading (its steps), offset, method, target (cut at 2048 bytes),
-        target length, host, user agent (cut at 256), client address, mode).
+        target length, host, user agent (cut at 256), client address, mode, cause).
         `action` is what was done: "refused", "detected" (forwarded all the same), "dropped",
-        "tarpitted" or "stripped" (forwarded without the rule's headers); `mode` is the mode in force:
-        "block", "canary" (detected: the client is not in the share) or "detect". `count` is 0 for
-        the line of the first, and for a summary the number of further ones it stands for.
+        "tarpitted" or "stripped" (forwarded without the rule's headers); "exploit-answered" tells that
+        the origin answered with 2xx or 5xx, its `status`, what a rule had detected: `cause` is the id of
+        the detection (0 in all others). `mode` is the mode in force: "block", "canary" (detected: the
+        client is not in the share) or "detect". `count` is 0 for the line of the first, and for a
+        summary the number of further ones it stands for.
         """
 
     def leave(self) -> None:

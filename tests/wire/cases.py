@@ -22,7 +22,7 @@ answer           all that the client gets, byte for byte
 reason           the reason of the first refusal
 detected         the reason of what was let through: detected or stripped
 surplus          the origin sends more than its answer: told of only where it comes in one piece with the end
-events           all events in order: action, reason, mode (and how many more, in a line that counts)
+events           all events in order: action, reason, mode (the origin's status, and how many more)
 address          the client of the first event
 closed, pinned, retired
                  whether the client's connection ends, the origin's belongs to the client, or must be closed

@@ -84,6 +84,7 @@ layout! {
     ORIGIN_REUSED "origin_connections_reused" ORIGINS;
     HEARTBEAT "heartbeat" 1;
     SHED "connections_shed" 1;
+    ANSWERED "answered" SITES * 2;
     PRESENT "present" present::WORDS;
 }
 
@@ -123,6 +124,13 @@ impl<'a> Counters<'a> {
     pub fn rule(self, counter: usize, action: Action) {
         if counter < RULES {
             self.add(RULE_MATCHES + counter * Action::COUNT + action as usize, 1);
+        }
+    }
+
+    /// The origin answered with 2xx, or 5xx, what a rule had caught.
+    pub fn answered(self, site: usize, status: u16) {
+        if site < SITES {
+            self.add(ANSWERED + site * 2 + usize::from(status >= 500), 1);
         }
     }
 

@@ -21,6 +21,9 @@ const WAITING: usize = 4096;
 pub const TARGET: usize = 2048;
 pub const AGENT: usize = 256;
 
+/// What was done, where the origin answered what had been detected.
+const ANSWERED: &str = "exploit-answered";
+
 /// What repeats have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -30,6 +33,8 @@ pub struct Key {
     pub rule: Option<u32>,
     pub action: Action,
     pub mode: Mode,
+    /// The status of the origin's answer, where this tells of that; else 0.
+    pub answered: u16,
 }
 
 /// The first of its kind, as it is told.
@@ -46,6 +51,8 @@ pub struct Details {
     pub host: String,
     pub agent: Vec<u8>,
     pub client: String,
+    /// The id of the event that this one follows from; 0: of none.
+    pub cause: u64,
 }
 
 /// One line to write.
@@ -56,7 +63,8 @@ pub struct Event {
     pub count: u64,
     pub first: u64,
     pub last: u64,
-    pub action: Action,
+    /// What was done, in a word.
+    pub done: &'static str,
     pub mode: Mode,
     pub tier: Tier,
     pub reason: Reason,
@@ -95,7 +103,7 @@ impl Ledger {
             count: 0,
             first: now,
             last: now,
-            action: key.action,
+            done: if key.answered > 0 { ANSWERED } else { key.action.done() },
             mode: key.mode,
             tier: key.reason.tier(),
             reason: key.reason,

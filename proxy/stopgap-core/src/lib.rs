@@ -355,8 +355,7 @@ impl Session {
 
 fn event_tuple(py: Python<'_>, event: events::Event, now: u64) -> PyResult<Bound<'_, PyTuple>> {
     let details = event.details;
-    let first =
-        (event.id, event.count, now - event.first, now - event.last, details.site, event.action.done());
+    let first = (event.id, event.count, now - event.first, now - event.last, details.site, event.done);
     let second = (
         event.tier.name(),
         event.reason.name(),
@@ -373,6 +372,7 @@ fn event_tuple(py: Python<'_>, event: events::Event, now: u64) -> PyResult<Bound
         PyBytes::new(py, &details.agent),
         details.client,
         event.mode.name(),
+        details.cause,
     );
     let parts = [first.into_pyobject(py)?, second.into_pyobject(py)?, third.into_pyobject(py)?];
     PyTuple::new(py, parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>())

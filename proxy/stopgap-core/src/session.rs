@@ -7,6 +7,7 @@
 //! The table `PHASES` is the whole life of a session; `request.rs` and `response.rs` hold what is done
 //! in a phase.
 
+mod alarm;
 mod redirect;
 mod refuse;
 mod request;
@@ -271,6 +272,8 @@ pub struct Session {
     pending: Option<Box<Pending>>,
     /// The host that was asked for, on a site that scrubs its answers.
     host: Vec<u8>,
+    /// What of the request in progress is an alarm if the origin answers it.
+    caught: Option<Box<alarm::Caught>>,
     /// Rules with a rate that the request in progress has matched.
     tallies: Vec<Tally>,
     /// Client bytes not read yet, and origin bytes of an unfinished head (or the answer that a tarpit
@@ -305,6 +308,7 @@ impl Session {
             exchange: Exchange::default(),
             pending: None,
             host: Vec::new(),
+            caught: None,
             tallies: Vec::new(),
             input: Vec::new(),
             answer: Vec::new(),

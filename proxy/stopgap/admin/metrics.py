@@ -28,6 +28,7 @@ from stopgap.gate.health import FAILURES
 
 VERDICTS = ("passed", "refused", "detected")
 ACTIONS = ("refused", "detected", "dropped", "tarpitted", "stripped")
+CLASSES = ("2xx", "5xx")
 EXCEPTION_STATES = ("in-force", "unused", "expired")
 FAILURE_WORDS = 8
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -45,6 +46,11 @@ TABLE: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "stopgap_rejects": (COUNTER, ("reason",), "Requests refused, by reason."),
     "stopgap_detections": (COUNTER, ("reason",), "Requests forwarded that block mode would have refused."),
+    "stopgap_detections_answered": (
+        COUNTER,
+        ("site", "class"),
+        "Detected requests that the origin answered with 2xx or 5xx: the hole may be open.",
+    ),
     "stopgap_site_mode": (GAUGE, ("site", "mode"), "1 for the mode that a site is in."),
     "stopgap_site_on_error": (
         GAUGE,
@@ -175,6 +181,11 @@ class Metrics(Collector):
             ],
             "stopgap_rejects": [((name,), total("reasons", index * 2)) for index, name in reasons],
             "stopgap_detections": [((name,), total("reasons", index * 2 + 1)) for index, name in reasons],
+            "stopgap_detections_answered": [
+                ((site, kind), total("answered", index * len(CLASSES) + word))
+                for site, index in list(registry.sites.items())
+                for word, kind in enumerate(CLASSES)
+            ],
             "stopgap_connections_accepted": [((), total("connections_opened"))],
             "stopgap_connections_shed": [((), total("connections_shed"))],
             "stopgap_rate_entries_lost": [((), self._board.lost())],

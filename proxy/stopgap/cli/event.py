@@ -21,8 +21,9 @@ from stopgap.cli.terminal import FINDINGS, console
 from stopgap.config import Config, access, edit
 from stopgap.errors import ConfigError, nearest
 from stopgap.events.find import Rebuilt, found, is_id, rebuilt
-from stopgap.events.schema import Event
+from stopgap.events.schema import ANSWER, Event
 from stopgap.ruleset import lint, load, spec
+from stopgap.ruleset.aftermath import steps
 from stopgap.ruleset.explain import read as read_explanation
 from stopgap.ruleset.explain import render
 from stopgap.ruleset.pages import reasons, remedy
@@ -106,10 +107,13 @@ def _site(event: Event, read: Config) -> int:
 
 def _facts(event: Event) -> list[tuple[str, str]]:
     rule = f", rule {event.rule_id} ({event.rule_name})" if event.rule_id else ""
-    return [
+    facts = [
         ("event", f"{event.event_id} at {event.timestamp}, client {event.client or 'unknown'}"),
         ("was", f"{event.event_action}: {event.reason}{rule}"),
     ]
+    if event.cause:
+        facts.append(("answer", f"{event.status} by the origin; event {event.cause} is the detection"))
+    return facts
 
 
 def _explained(event: Event, read: Config, site: int, request: Rebuilt) -> int:
@@ -126,6 +130,10 @@ def _explained(event: Event, read: Config, site: int, request: Rebuilt) -> int:
     if not any((found.reason, found.rule or "") == cause for found in seen.findings):
         told = f"then it was {event.reason}: for a part that is not known, or the rules have changed since"
         out.print(Text.assemble(("differs   ", "dim"), told))
+    if event.event_action == ANSWER:
+        advice = steps(event.event_id, event.site, event.status, event.rule_id, known.get(event.rule_id))
+        for number, step in enumerate(advice, 1):
+            out.print(Text.assemble(("next      " if number == 1 else " " * 10, "dim"), f"{number}. {step}"))
     return FINDINGS if seen.verdict else 0
 
 

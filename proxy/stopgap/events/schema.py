@@ -7,6 +7,8 @@ never longer than `LONGEST` bytes, whatever was sent. Bodies and header values a
 
 A client that repeats itself makes one line with `stopgap.count` 0 and, when the minute is over, a second
 one with the same id whose count says how many more there were.
+
+What a rule caught and the mode let pass has an event of its own if the origin answers it with 2xx or 5xx.
 """
 
 import datetime
@@ -35,17 +37,21 @@ _PIECES = [
     for text in (chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in range(256))
 ]
 _KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
+ANSWER = "exploit-answered"
+"""The action of an event that tells how an origin answered what had been detected."""
 _FATES = {
     "refused": ("failure", "denied"),
     "dropped": ("failure", "denied"),
     "tarpitted": ("failure", "denied"),
     "detected": ("success", "allowed"),
     "stripped": ("success", "allowed"),
+    ANSWER: ("success", "allowed"),
 }
 """Action -> event.outcome, second word of event.type."""
-ANSWERED = ("refused", "tarpitted")
+ANSWERED = ("refused", "tarpitted", ANSWER)
 """Actions by which the client gets the status."""
 _SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
+_ALARM = "The origin answered what a rule had caught and the mode let pass: the hole may be open."
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -88,6 +94,7 @@ class Event(
         "mode": "stopgap.mode",
         "count": "stopgap.count",
         "target_length": "stopgap.target_length",
+        "cause": "stopgap.detection",
     },
 ):
     """One line. What is empty is left out."""
@@ -119,6 +126,8 @@ class Event(
     agent: str = ""
     event_start: str = ""
     event_end: str = ""
+    cause: str = ""
+    """Id of the detection that the origin answered."""
 
 
 def event(line: EventLine, now: float, known: Known) -> Event:
@@ -127,7 +136,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
     The order of `line` is that of `_core.Worker.events`.
     """
     number, count, first, last, site, action, tier, reason, status, rule, reading, offset = line[:12]
-    method, target, target_length, host, agent, client, mode = line[12:]
+    method, target, target_length, host, agent, client, mode, cause = line[12:]
     outcome, access = _FATES[action]
     begun, ended = stamp(now - first / 1000), stamp(now - last / 1000)
     return Event(
@@ -139,7 +148,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         event_type=("access", access),
         event_action=action,
         event_outcome=outcome,
-        event_reason=_SENTENCE.get(reason, ""),
+        event_reason=_ALARM if action == ANSWER else _SENTENCE.get(reason, ""),
         event_start=begun if count else "",
         event_end=ended if count else "",
         count=count,
@@ -158,6 +167,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         status=status if action in ANSWERED else 0,
         agent=shown(agent, AGENT),
         client=client,
+        cause=f"{cause:016x}" if cause else "",
     )
 
 

@@ -198,9 +198,9 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 
 # id, count, first ms, last ms, site, action, tier, reason, status, rule, reading, offset,
-# method, target, target length, host, user agent, client, mode
+# method, target, target length, host, user agent, client, mode, cause
 EventLine = tuple[
-    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str, str
+    int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str, str, int
 ]
 
 

@@ -124,6 +124,7 @@ def test_counters_are_summed_over_workers(scene: Scene) -> None:
         scene.put(worker, "rules", 4, 1)
         scene.put(worker, "reasons", 2 * 2, 3)
         scene.put(worker, "reasons", 2 * 2 + 1, 1)
+        scene.put(worker, "answered", 1 * 2 + 1, 5)
         scene.put(worker, "origin_errors", 3 * 8 + 1, 4)
     samples = scene.samples()
     reason = _core.reasons()[2][0]
@@ -133,6 +134,8 @@ def test_counters_are_summed_over_workers(scene: Scene) -> None:
     assert samples["stopgap_rule_matches_total", labels("ida-idq", "stripped")] == 2
     assert samples["stopgap_rejects_total", (reason,)] == 6
     assert samples["stopgap_detections_total", (reason,)] == 2
+    assert samples["stopgap_detections_answered_total", labels("kaikei", "5xx")] == 10
+    assert samples["stopgap_detections_answered_total", labels("kaikei", "2xx")] == 0
     assert samples["stopgap_origin_errors_total", labels(URL, FAILURES[1])] == 8
 
 

@@ -174,3 +174,14 @@ def test_mistakes(args: tuple[str, ...], expected: str) -> None:
 def test_an_event_of_another_site(scene: Scene) -> None:
     scene.tell(site="t")
     assert 'the event is of site "t"; there is none' in scene.explain().err
+
+
+def test_an_exploit_that_was_answered_comes_with_its_next_steps(scene: Scene) -> None:
+    scene.tell(event_action="exploit-answered", status=200, cause="00000000000000aa", mode="detect")
+    lines = scene.explain().out.splitlines()
+    assert lines[1] == "was       exploit-answered: extension-denied, rule ida-idq (Index Server)"
+    assert lines[2] == "answer    200 by the origin; event 00000000000000aa is the detection"
+    (first,) = (place for place, line in enumerate(lines) if line.startswith("next      1. "))
+    assert [line[10:12] for line in lines[first:]] == [f"{number}." for number in range(1, 7)]
+    scene.tell()
+    assert not any(line.startswith("next") for line in scene.explain().out.splitlines())

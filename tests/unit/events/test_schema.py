@@ -13,7 +13,7 @@ KNOWN = schema.Known(titles={"ida-idq": "索引"})
 LINE: EventLine = (
     *(0xD1CE, 0, 1500, 1500, "kaikei", "refused", "denied", "extension-denied", 404, "ida-idq"),
     *("raw, decoded", 9, "GET", b'/default.ida?\x90\x00"\\', 17, "kaikei:80", b"curl\x1b[31m", "192.0.2.1"),
-    "canary",
+    *("canary", 0),
 )
 
 
@@ -25,7 +25,7 @@ def told(line: EventLine) -> dict[str, object]:
 def changed(**changes: object) -> EventLine:
     names = (
         *("id", "count", "first", "last", "site", "action", "tier", "reason", "status", "rule"),
-        *("reading", "offset", "method", "target", "length", "host", "agent", "client", "mode"),
+        *("reading", "offset", "method", "target", "length", "host", "agent", "client", "mode", "cause"),
     )
     made = tuple(changes.get(name, value) for name, value in zip(names, LINE, strict=True))
     line: EventLine = msgspec.convert(made, EventLine)
@@ -77,6 +77,7 @@ def test_summary_counts_and_says_since_when() -> None:
         ("dropped", "failure", "denied", False),
         ("detected", "success", "allowed", False),
         ("stripped", "success", "allowed", False),
+        ("exploit-answered", "success", "allowed", True),
     ],
 )
 def test_action_says_what_became_of_it(action: str, outcome: str, access: str, answered: bool) -> None:
@@ -86,11 +87,22 @@ def test_action_says_what_became_of_it(action: str, outcome: str, access: str, a
     assert ("http.response.status_code" in made) == answered
 
 
+def test_an_answer_to_what_was_detected_is_an_alarm_that_names_the_detection() -> None:
+    made = told(changed(action="exploit-answered", status=200, cause=0xAB, mode="detect"))
+    assert made["stopgap.detection"] == "00000000000000ab"
+    assert made["http.response.status_code"] == 200
+    assert (made["event.kind"], made["event.outcome"]) == ("alert", "success")
+    assert made["event.reason"] == schema._ALARM
+    assert "stopgap.detection" not in told(LINE)
+
+
 @pytest.mark.parametrize("byte", [b"\x00", b"\\", b'"', b"\xff", b"a", b"\x1b"])
 def test_a_line_is_never_too_long(byte: bytes) -> None:
     worst = changed(
         id=2**64 - 1,
         count=2**63,
+        action="exploit-answered",
+        cause=2**64 - 1,
         target=byte * 2048,
         length=2**62,
         offset=2**32,

@@ -16,7 +16,7 @@ from stopgap.gate.messages import EventLine
 KNOWN = schema.Known(titles={})
 LINE: EventLine = (
     *(1, 0, 0, 0, "s", "refused", "denied", "url-denied", 404, "r", "raw", 0),
-    *("GET", b"/", 1, "h", b"", "::1", "block"),
+    *("GET", b"/", 1, "h", b"", "::1", "block", 0),
 )
 
 
@@ -97,7 +97,7 @@ from stopgap.events.writer import Writer
 made = Writer("-", schema.Known(titles={}))
 made.start()
 line = (1, 0, 0, 0, "s", "refused", "denied", "url-denied", 404)
-line += ("r", "raw", 0, "GET", b"/" * 900, 1, "h", b"", "::1", "block")
+line += ("r", "raw", 0, "GET", b"/" * 900, 1, "h", b"", "::1", "block", 0)
 began = time.monotonic()
 for _ in range(100):
     made.put([line] * 20)

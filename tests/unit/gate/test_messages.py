@@ -12,7 +12,7 @@ SENT: list[messages.Report] = [
         lines=[
             (
                 *(1, 0, 5, 5, "kaikei", "refused", "denied", "extension-denied", 404, "ida-idq", "raw", 3),
-                *("GET", b"/\x89\xef.ida", 6, "h", b"\xff", "192.0.2.1", "block"),
+                *("GET", b"/\x89\xef.ida", 6, "h", b"\xff", "192.0.2.1", "block", 0),
             )
         ]
     ),

@@ -5,7 +5,7 @@ use crate::board::Outcome;
 use crate::events::{AGENT, Details, Key, TARGET};
 use crate::http1::framing::{Framing, Length};
 use crate::http1::pages;
-use crate::policy::Site;
+use crate::policy::{Site, Work};
 use crate::verdict::{Action, Mode, Reason, Ruling, Tier, Verdict};
 
 impl Session {
@@ -122,7 +122,8 @@ impl Session {
     pub(super) fn note_all(&mut self, desk: &mut Desk<'_>, src: &[u8]) {
         let notes = std::mem::take(&mut desk.work.notes);
         for ruling in &notes {
-            self.note(desk, Some(src), *ruling);
+            let event = self.note(desk, Some(src), *ruling);
+            self.keep_caught(desk, src, *ruling, event);
         }
         self.exchange.detected |= notes.iter().any(|ruling| ruling.action == Action::Detect);
         desk.work.notes = notes;
@@ -170,55 +171,57 @@ impl Session {
     /// Count and log a ruling; the event's id.
     fn note(&mut self, desk: &mut Desk<'_>, src: Option<&[u8]>, ruling: Ruling) -> u64 {
         let Ruling { verdict, action, mode } = ruling;
-        let index = self.exchange.site;
         let judged = verdict.reason.tier() != Tier::Failed || verdict.reason == Reason::InternalError;
         if action.stops() && judged {
             self.count_request(desk, Outcome::Refused);
         }
-        let policy = &self.policy;
-        let site = policy.site(usize::from(index));
-        let rule = verdict.rule.and_then(|rule| policy.rules.get(rule as usize));
-        desk.counters.reason(verdict.reason, action);
-        if let Some(rule) = rule {
+        let (site, client) = (self.exchange.site, self.exchange.client);
+        let (reason, rule) = (verdict.reason, verdict.rule);
+        desk.counters.reason(reason, action);
+        if let Some(rule) = rule.and_then(|rule| self.policy.rules.get(rule as usize)) {
             desk.counters.rule(rule.counter, action);
         }
-        let client = self.exchange.client;
-        let key = Key { client, site: index, reason: verdict.reason, rule: verdict.rule, action, mode };
-        let (peer, work) = (&self.peer, &*desk.work);
-        let (id, kept) = desk.ledger.note(desk.now / 1_000_000, key, || {
-            let head = &work.head;
-            let buf = src.unwrap_or(&[]);
-            let target = match head.target.of(buf) {
-                // A head that could not be parsed: show its first line as it came.
-                [] => buf.split(|byte| *byte == b'\n').next().unwrap_or(&[]),
-                target => target,
-            };
-            let agent =
-                head.fields.iter().find(|field| field.name.of(buf).eq_ignore_ascii_case(b"user-agent"));
-            let agent = agent.map_or(&b""[..], |field| field.value.of(buf));
-            let structural = verdict.reason.tier() <= Tier::Ambiguous && src.is_some();
-            Details {
-                site: site.map_or_else(String::new, |site| site.name.clone()),
-                rule: rule.map_or_else(String::new, |rule| rule.id.clone()),
-                status: policy.status(&verdict),
-                reading: if structural {
-                    work.readings.steps(usize::from(verdict.reading)).join(" ")
-                } else {
-                    String::new()
-                },
-                offset: verdict.offset,
-                method: String::from_utf8_lossy(head.method.of(buf)).into_owned(),
-                target: target[..target.len().min(TARGET)].to_vec(),
-                target_length: target.len(),
-                host: String::from_utf8_lossy(head.host.of(buf)).into_owned(),
-                agent: agent[..agent.len().min(AGENT)].to_vec(),
-                client: client.map_or_else(|| peer.to_string(), |client| client.to_string()),
-            }
-        });
+        let key = Key { client, site, reason, rule, action, mode, answered: 0 };
+        let work = &*desk.work;
+        let (id, kept) = desk.ledger.note(desk.now / 1_000_000, key, || self.details(work, src, &verdict));
         if !kept {
             desk.counters.event_dropped();
         }
         id
+    }
+
+    /// What an event tells of the request, whose head the desk still holds.
+    pub(super) fn details(&self, work: &Work, src: Option<&[u8]>, verdict: &Verdict) -> Details {
+        let site = self.policy.site(usize::from(self.exchange.site));
+        let rule = verdict.rule.and_then(|rule| self.policy.rules.get(rule as usize));
+        let head = &work.head;
+        let buf = src.unwrap_or(&[]);
+        let target = match head.target.of(buf) {
+            // A head that could not be parsed: show its first line as it came.
+            [] => buf.split(|byte| *byte == b'\n').next().unwrap_or(&[]),
+            target => target,
+        };
+        let agent = head.fields.iter().find(|field| field.name.of(buf).eq_ignore_ascii_case(b"user-agent"));
+        let agent = agent.map_or(&b""[..], |field| field.value.of(buf));
+        let structural = verdict.reason.tier() <= Tier::Ambiguous && src.is_some();
+        Details {
+            site: site.map_or_else(String::new, |site| site.name.clone()),
+            rule: rule.map_or_else(String::new, |rule| rule.id.clone()),
+            status: self.policy.status(verdict),
+            reading: if structural {
+                work.readings.steps(usize::from(verdict.reading)).join(" ")
+            } else {
+                String::new()
+            },
+            offset: verdict.offset,
+            method: String::from_utf8_lossy(head.method.of(buf)).into_owned(),
+            target: target[..target.len().min(TARGET)].to_vec(),
+            target_length: target.len(),
+            host: String::from_utf8_lossy(head.host.of(buf)).into_owned(),
+            agent: agent[..agent.len().min(AGENT)].to_vec(),
+            client: self.exchange.client.map_or_else(|| self.peer.to_string(), |client| client.to_string()),
+            cause: 0,
+        }
     }
 
     /// The exchange is over: its command, and whether the client's connection goes on.

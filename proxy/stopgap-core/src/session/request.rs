@@ -107,6 +107,7 @@ impl Session {
         };
         let request = Request::new(src, &plan, client);
         self.tallies.clear();
+        self.caught = None;
         let memory = &mut Memory { noted: &mut self.exchange.noted, tallies: &mut self.tallies };
         let ruling = policy.decide(index, Part::Head, &request, desk.work, desk.rates, memory);
         self.note_all(desk, src);

@@ -76,6 +76,7 @@ impl Session {
                 }
                 continue;
             }
+            self.watch(desk, head.status);
             let client = self.exchange.client;
             desk.rates.answered(&self.policy.rules, head.status, client, &self.tallies);
             let exchange = &mut self.exchange;

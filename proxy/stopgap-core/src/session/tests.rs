@@ -30,7 +30,7 @@ pub(super) struct Bench {
     pub(super) session: Session,
     work: Work,
     out: Vec<u8>,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     words: Vec<AtomicU64>,
     now: u64,
     leaving: bool,
@@ -53,7 +53,7 @@ impl Bench {
         }
     }
 
-    fn call(
+    pub(super) fn call(
         &mut self,
         step: impl FnOnce(&mut Session, &mut Desk<'_>) -> super::Step,
         given: &[u8],
@@ -83,7 +83,7 @@ impl Bench {
         self.call(|session, desk| session.receive(desk, data), data)
     }
 
-    fn respond(&mut self, data: &[u8]) -> (u8, Vec<u8>) {
+    pub(super) fn respond(&mut self, data: &[u8]) -> (u8, Vec<u8>) {
         self.call(|session, desk| session.respond(desk, data), data)
     }
 }
@@ -154,7 +154,7 @@ proptest! {
 
 impl Bench {
     /// A bench with rules and site keys of its own.
-    fn with(rules: &str, site: &str) -> Bench {
+    pub(super) fn with(rules: &str, site: &str) -> Bench {
         let indexes: Vec<usize> = (0..rules.matches(r#""counter""#).count()).collect();
         let limits = if site.contains("limits") { "" } else { r#""limits": {},"# };
         let json = format!(
@@ -169,7 +169,7 @@ impl Bench {
     }
 
     /// What a region of the board holds: (word, count) where it is not 0.
-    fn counts(&self, region: &str) -> Vec<(usize, u64)> {
+    pub(super) fn counts(&self, region: &str) -> Vec<(usize, u64)> {
         let (_, first, words) = LAYOUT.iter().find(|(name, _, _)| *name == region).unwrap();
         let words = self.words[*first..first + words].iter().map(|word| word.load(Ordering::Relaxed));
         words.enumerate().filter(|(_, count)| *count > 0).collect()
@@ -479,9 +479,9 @@ fn a_judge_that_fails_refuses_or_forwards_as_the_site_wants() {
         let closes = told.0 == Command::Answer as u8 || told.0 == Command::Close as u8;
         assert!(told.0 == command as u8 || (closes && command == Command::Close), "{on_error}: {told:?}");
         assert_eq!(told.1.starts_with(b"HTTP/1.1 500 "), action == Action::Block);
-        let noted: Vec<(Reason, Action)> =
-            bench.ledger.take(0).iter().map(|event| (event.reason, event.action)).collect();
-        assert_eq!(noted, [(Reason::InternalError, action)]);
+        let noted: Vec<(Reason, &str)> =
+            bench.ledger.take(0).iter().map(|event| (event.reason, event.done)).collect();
+        assert_eq!(noted, [(Reason::InternalError, action.done())]);
     }
 }
 
