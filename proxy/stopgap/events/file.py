@@ -122,6 +122,8 @@ def kept(target: str, keep: int) -> list[str]:
 def unable(target: str) -> str:
     """Why a log cannot be rotated, "" if it can."""
     folder = Path(os.path.realpath(target)).parent
+    if not folder.is_dir():
+        return f"{folder}: is no folder; make it, for the user of the gate"
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder}: no file can be made or renamed there by this user"
     return ""

@@ -101,9 +101,7 @@ class Output(Generic[T]):
         if self.running:
             self._thread.join(seconds)
         if self._queue:
-            say(
-                f"{len(self._queue)} events were not written to {self._thread.name}: it takes them too slowly"
-            )
+            say(f"events not written to {self._thread.name}, which takes them too slowly: {len(self._queue)}")
 
     def _due(self) -> bool:
         """Is there anything to do now?"""

@@ -188,7 +188,10 @@ def test_special_files_are_not_rotated(tmp_path: Path) -> None:
 
 def test_where_no_file_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert unable(str(tmp_path / "log")) == ""
-    assert "no file can be made" in unable(str(tmp_path / "missing" / "log"))
+    assert (
+        unable(str(tmp_path / "none" / "log"))
+        == f"{tmp_path}/none: is no folder; make it, for the user of the gate"
+    )
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert unable(str(tmp_path / "log")) == f"{tmp_path}: no file can be made or renamed there by this user"
 

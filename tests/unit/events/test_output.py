@@ -131,9 +131,7 @@ def test_an_output_that_stays_away_ends_all_the_same(sink: Sink, capsys: pytest.
     one.start()
     one.put(range(70))
     ended(one)
-    assert (
-        capsys.readouterr().err == "stopgap: 70 events were not written to test: it takes them too slowly\n"
-    )
+    assert capsys.readouterr().err == "stopgap: events not written to test, which takes them too slowly: 70\n"
     assert (one.written, sink.closed) == (0, 1)
 
 

@@ -79,7 +79,7 @@ def test_a_log_that_rotates_needs_its_folder(tmp_path: Path) -> None:
     file = tmp_path / "stopgap.toml"
     site = '[[site]]\nname = "s"\norigins = "http://192.0.2.1"\npacks = []\n'
     file.write_text(f'log = "{tmp_path}/none/log"\nlog_rotate = {{ keep = 2 }}\n{site}', "utf-8")
-    with pytest.raises(InputError, match=r"stopgap.toml:2: log_rotate: .*none: no file can be made"):
+    with pytest.raises(InputError, match=r"stopgap.toml:2: log_rotate: .*none: is no folder; make it"):
         prepare(lambda: config.load(str(file)), counters(), TODAY)
     (tmp_path / "none").mkdir()
     assert prepare(lambda: config.load(str(file)), counters(), TODAY).known().masked is False
