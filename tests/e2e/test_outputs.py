@@ -22,7 +22,6 @@ from tests.e2e.load import Load
 from tests.e2e.origins import Origin, until
 
 SITE = {"packs": ["code-red"], "server": "iis5"}
-ATTACK = get("/x.ida")
 WANTED = {"reason": "extension-denied", "rule": "ida-idq", "mode": "block", "client": "127.7.7.0"}
 COMBINED = re.compile(
     r'(\S+) - - .* event=(\S+) action=\S+ reason=(\S+) rule=(\S+) mode=(\S+) site="site0" count=0'
@@ -89,9 +88,10 @@ def received(kind: str, server: socket.socket) -> str:
     return parts[1]
 
 
-def refused(gate: Gate, source: str) -> str:
+def refused(gate: Gate, source: str, query: str = "") -> str:
+    """The id of a refusal."""
     with Client(gate.port, source=source) as client:
-        return client.ask(ATTACK).event
+        return client.ask(get("/x.ida" + query)).event
 
 
 def told(*words: str) -> subprocess.CompletedProcess[str]:
@@ -130,9 +130,6 @@ def test_one_refusal_in_every_view(tmp_path: Path, origin: Origin, name: str, ki
             done = told("explain", "--event", number, "-c", file, "--log", str(log))
             assert done.returncode == 2
             assert f"{log}: tells of {number} in the combined format" in done.stderr
-        elif name == "ocsf":
-            done = told("explain", "--event", number, "-c", file, "--log", str(log))
-            assert done.stdout == explained
 
 
 def test_a_reload_takes_over_how_events_are_told(tmp_path: Path, origin: Origin) -> None:
@@ -142,6 +139,7 @@ def test_a_reload_takes_over_how_events_are_told(tmp_path: Path, origin: Origin)
         guarding(tmp_path, {**SITE, "origins": origin.url}, log=str(log)) as gate,
     ):
         first = refused(gate, "127.7.7.1")
+        until(lambda: log.read_bytes().count(b"\n") == 1)
         keys = file.read_text("utf-8")
         more = f'log_format = "combined"\nsyslog = "{place}"\nlog_rotate = {{ size = "64 KiB" }}\n'
         file.write_text(more.replace("64 KiB", "64 kB") + keys, "utf-8")
@@ -149,7 +147,6 @@ def test_a_reload_takes_over_how_events_are_told(tmp_path: Path, origin: Origin)
         told_why = json.loads(text)["text"].partition("; ")[0]
         assert (status, told_why) == (409, f'{file}:3: log_rotate.size: "64 kB" is not a size')
         file.write_text(more + keys, "utf-8")
-        assert told("check", "--config", str(file)).returncode == 0
         assert gate.admins("/reload", "POST")[0] == 200
         second = refused(gate, "127.7.7.2")
         assert combined(received("udp", server))["id"] == second
@@ -162,13 +159,14 @@ def test_a_log_is_rotated_and_no_line_is_lost(tmp_path: Path, origin: Origin) ->
     log = tmp_path / "log"
     rotated: dict[str, Any] = {"log": str(log), "log_rotate": {"size": 65536, "keep": 3}}
     with guarding(tmp_path, {**SITE, "origins": origin.url}, **rotated) as gate:
-        ids = [refused(gate, f"127.0.4.{host}") for host in range(1, 121)]
+        ids = [refused(gate, f"127.0.4.{host}", "?" + "a" * 900) for host in range(1, 101)]
+        until(lambda: gate.counts()["stopgap_events_written_total",] == len(ids))
+        assert (tmp_path / "log.1").stat().st_size <= 65536
         log.rename(tmp_path / "moved")
         gate.signal(signal.SIGUSR1)
         until(log.exists)
         ids.append(refused(gate, "127.0.6.1"))
         until(lambda: gate.counts()["stopgap_events_written_total",] == len(ids))
-        assert (tmp_path / "log.1").stat().st_size <= 65536
         found = [
             json.loads(line)["event.id"]
             for path in (*reversed([*tmp_path.glob("log.[0-9]")]), tmp_path / "moved", log)

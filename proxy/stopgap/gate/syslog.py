@@ -8,6 +8,7 @@ cannot be reached, or takes nothing for `STALL` seconds, is `Away`, and what was
 Syslog has no receipt. What a server had taken into its buffers when it died is lost, and nobody can count it.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -137,10 +138,9 @@ def _datagrams(family: int, place: str | tuple[object, ...]) -> socket.socket:
 def _refused(sock: socket.socket) -> None:
     """Wait a moment for the machine to say that nobody listens there. Raises `OSError` if it does."""
     sock.settimeout(REFUSAL)
-    try:
+    with contextlib.suppress(TimeoutError):
         sock.recv(1)
-    except TimeoutError:
-        sock.settimeout(STALL)
+    sock.settimeout(STALL)
 
 
 def _ended(sock: socket.socket) -> bool:
