@@ -22,7 +22,7 @@ from stopgap.gate.messages import EventLine
 ECS = "8.17.0"
 LONGEST = 4096
 """Bytes of the longest line, line feed not counted."""
-TARGET = 1600
+TARGET = 1500
 AGENT = 400
 NAME = 128
 """Bytes that a target, a user agent, and other words of a client may take in the line, as JSON."""
