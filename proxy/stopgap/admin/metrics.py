@@ -83,7 +83,11 @@ TABLE: dict[str, tuple[str, tuple[str, ...], str]] = {
     "stopgap_origin_connections_reused": (COUNTER, ("origin",), "Requests sent on a kept connection."),
     "stopgap_origin_errors": (COUNTER, ("origin", "reason"), "Exchanges that failed at an origin."),
     "stopgap_events_written": (COUNTER, (), "Event lines written."),
-    "stopgap_events_dropped": (COUNTER, ("where",), "Event lines lost in a worker or the writer."),
+    "stopgap_events_dropped": (
+        COUNTER,
+        ("where",),
+        "Event lines lost in a worker, in the log (writer) or on the way to syslog.",
+    ),
     "stopgap_ready": (GAUGE, (), "1 while requests are served."),
     "stopgap_reload_success": (GAUGE, (), "0 when the last reload was refused."),
     "stopgap_reload_success_timestamp_seconds": (GAUGE, (), "When the rules in use were loaded."),
@@ -220,6 +224,7 @@ class Metrics(Collector):
             "stopgap_events_dropped": [
                 (("worker",), total("events_dropped")),
                 (("writer",), status.events_dropped),
+                (("syslog",), status.syslog_dropped),
             ],
         }
 

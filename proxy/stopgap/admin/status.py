@@ -103,6 +103,8 @@ class Status(msgspec.Struct, frozen=True):
     reloads: int
     events_written: int
     events_dropped: int
+    syslog_dropped: int = 0
+    """Events that the syslog server has not got."""
     redirect: tuple[str, ...] = ()
     """Addresses without TLS that send their clients to the others."""
     rolled_back: str = ""

@@ -20,7 +20,8 @@ from stopgap.cli import gate
 from stopgap.cli.terminal import FINDINGS, console
 from stopgap.config import Config, access, edit
 from stopgap.errors import ConfigError, nearest
-from stopgap.events.find import Rebuilt, found, is_id, rebuilt
+from stopgap.events import file, mask
+from stopgap.events.find import Rebuilt, Thin, found, is_id, rebuilt
 from stopgap.events.schema import ANSWER, Event
 from stopgap.ruleset import lint, load, spec
 from stopgap.ruleset.aftermath import steps
@@ -47,6 +48,8 @@ class Wanted(msgspec.Struct, frozen=True):
 def explain_event(wanted: Wanted, read: Config) -> int:
     """Show the event and its request, and what `wanted` asks beside; the exit code. Raises `InputError`."""
     event = _found(wanted, read)
+    if read.telling.masked:
+        event = msgspec.structs.replace(event, client=mask.masked(event.client))
     site = _site(event, read)
     out = console()
     for label, text in _facts(event):
@@ -74,23 +77,40 @@ def _found(wanted: Wanted, read: Config) -> Event:
             if "event.id" in told:
                 return msgspec.convert(told, Event)
             looked.append(f"the gate on {admin} does not remember it")
-    log = wanted.log or (read.log if read.log != "-" else "")
-    if log:
+    summary = None
+    for log in _logs(wanted, read):
         event = _in_log(log, wanted.event)
-        if event is not None:
+        if event is None:
+            looked.append(f"{'standard input' if log == '-' else log} does not tell of it")
+        elif event.count == 0:
             return event
-        looked.append(f"{'standard input' if log == '-' else log} does not tell of it")
-    else:
+        summary = summary or event
+    if summary is not None:
+        return summary
+    if not wanted.log and read.log == "-":
         looked.append("give the log with --log FILE, or its lines on standard input with --log -")
     raise ConfigError(f"--event: no event {wanted.event}: {'; '.join(looked)}")
 
 
+def _logs(wanted: Wanted, read: Config) -> list[str]:
+    """Where to look: in what --log names, or in the log of the configuration and those it has rotated."""
+    if wanted.log or read.log == "-":
+        return [wanted.log] if wanted.log else []
+    rotation = read.telling.rotation
+    return [read.log, *(file.kept(read.log, rotation.keep) if rotation else [])]
+
+
 def _in_log(log: str, number: str) -> Event | None:
-    if log == "-":
-        return found(sys.stdin.buffer, number)
     try:
+        if log == "-":
+            return found(sys.stdin.buffer, number)
         with Path(log).open("rb") as lines:
             return found(lines, number)
+    except Thin:
+        raise ConfigError(
+            f"--log: {log}: tells of {number} in the combined format, which holds too little of a request to "
+            "explain it; leave out --log and ask the gate that remembers it, or explain its request line"
+        ) from None
     except OSError as error:
         raise ConfigError(f"--log: {log}: cannot be read: {error.strerror}") from None
 

@@ -33,6 +33,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 CLIENT_AUTH = ("request", "require")
 """What may be done about the certificate of a client; without one it is not asked for."""
 
+FORMATS = ("ecs", "ocsf", "combined")
+"""In which words an event can be told; see `stopgap.events.formats`."""
+
 LONGEST_HSTS = 10 * 365 * 86_400
 """Seconds; more is surely a mistake."""
 
@@ -137,6 +140,35 @@ class Sticky(Struct, frozen=True):
     values: tuple[str, ...]
 
 
+class Rotation(Struct, frozen=True):
+    """A log never grows beyond `size` bytes; so many older ones are kept beside it."""
+
+    size: int
+    keep: int
+
+
+class Syslog(Struct, frozen=True):
+    """Where a syslog server takes records: over `udp` or `tcp`, or (`unix`) at the path of a socket."""
+
+    kind: str
+    address: Address
+
+    def __str__(self) -> str:
+        return str(self.address) if self.kind == "unix" else f"{self.kind}://{self.address}"
+
+
+class Telling(Struct, frozen=True):
+    """How events are told: in which of `FORMATS`, and where beside `Config.log`.
+
+    `masked`: nobody is told more of a client than its network.
+    """
+
+    format: str = "ecs"
+    rotation: Rotation | None = None
+    syslog: Syslog | None = None
+    masked: bool = False
+
+
 class SiteException(Struct, frozen=True):
     """Where a rule, or an ambiguous or denied reason, does not count. See `stopgap.ruleset.exceptions`.
 
@@ -208,6 +240,7 @@ class Config(Struct, frozen=True):
     tls: Tls | None
     log: str
     document: Document
+    telling: Telling = Telling()
     state: str = ""
     """Folder for what outlives a restart, "" for none."""
     new_connections: int = 0
@@ -312,6 +345,11 @@ class TlsText(Struct, frozen=True, forbid_unknown_fields=True):
     redirect_port: int = 0
 
 
+class RotateText(Struct, frozen=True, forbid_unknown_fields=True):
+    size: int | str = "100 MiB"
+    keep: int = 5
+
+
 class FileText(Struct, frozen=True, forbid_unknown_fields=True):
     site: list[SiteText]
     rule: list[dict[str, Any]] = field(default_factory=list)
@@ -328,6 +366,10 @@ class FileText(Struct, frozen=True, forbid_unknown_fields=True):
     proxy_protocol: str | list[str] = field(default_factory=list)
     tls: TlsText | None = None
     log: str = "-"
+    log_format: str = "ecs"
+    log_rotate: RotateText | None = None
+    syslog: str | None = None
+    mask_clients: bool = False
     state: str | None = None
 
 
@@ -339,6 +381,7 @@ SHAPES: dict[str, type] = {
     "site.origin_tls": OriginTlsText,
     "site.health": HealthText,
     "site.sticky": StickyText,
+    "log_rotate": RotateText,
     "tls": TlsText,
     "tls.certificate": Certificate,
 }

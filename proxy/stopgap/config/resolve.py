@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from stopgap import _core
-from stopgap.config import access, checks, identity, origins, preset, sticky, tls
+from stopgap.config import access, checks, identity, log, origins, preset, sticky, tls
 from stopgap.config.checks import At
 from stopgap.config.model import (
     CHOICES,
@@ -99,6 +99,7 @@ def _config(data: dict[str, Any], document: Document) -> Config:
         tls=tls.listening(text.tls, at / "tls") if text.tls else None,
         log=text.log,
         document=document,
+        telling=log.telling(text, at),
         state=_state(text.state, document),
         new_connections=text.new_connections,
         client_connections=text.client_connections,

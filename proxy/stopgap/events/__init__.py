@@ -1,1 +1,3 @@
-"""What is told of a refusal, and to whom? `schema` words an event, `writer` brings it out."""
+"""What is told of a refusal, and to whom? `schema` says what, `formats` in which words; `writer` brings it to
+the log (`file`) and the syslog server, `find` reads it back.
+"""

@@ -9,11 +9,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from stopgap.events import combined, ocsf
 from stopgap.events.schema import Event
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 _DECODER = msgspec.json.Decoder(Event)
+
+
+class Thin(Exception):
+    """The event is told, but only in a combined line, from which no request can be rebuilt."""
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -29,20 +34,32 @@ def is_id(text: str) -> bool:
 
 
 def found(lines: Iterable[bytes], number: str) -> Event | None:
-    """The event with this id; of a client that repeated itself, the line of its first request."""
-    summary = None
+    """The event with this id; of a client that repeated itself, the line of its first request.
+
+    The lines are ECS or OCSF, with whatever a collector wrote before each. Raises `Thin`.
+    """
+    summary, thin = None, False
     for line in lines:
         if number.encode() not in line:
             continue
-        try:
-            event = _DECODER.decode(line)
-        except msgspec.MsgspecError:
-            continue
-        if event.event_id == number:
+        event = _read(line)
+        if event is None:
+            thin = thin or combined.tells(line, number)
+        elif event.event_id == number:
             if event.count == 0:
                 return event
             summary = event
+    if summary is None and thin:
+        raise Thin
     return summary
+
+
+def _read(line: bytes) -> Event | None:
+    text = line[max(line.find(b"{"), 0) :]
+    try:
+        return _DECODER.decode(text)
+    except msgspec.MsgspecError:
+        return ocsf.read(text)
 
 
 def rebuilt(event: Event) -> Rebuilt | None:

@@ -1,9 +1,9 @@
-"""How is one refusal told?
+"""What is told of one refusal, and how as ECS?
 
-As one JSON line in the Elastic Common Schema, with flat keys, so that `grep` and every collector can
-read it. The event id is the one that the block page and `X-Stopgap-Event` show. What a client sent is
-shown in printable ASCII only, every other byte as `\\xHH` (a backslash too), and is cut: a line is
-never longer than `LONGEST` bytes, whatever was sent. Bodies and header values are not told.
+`Event` is what every view tells, and as JSON a line in the Elastic Common Schema, with flat keys, so that
+`grep` and every collector can read it. The event id is the one that the block page and `X-Stopgap-Event`
+show. What a client sent is shown in printable ASCII only, every other byte as `\\xHH` (a backslash too), and
+is cut: a line is never longer than `LONGEST` bytes, whatever was sent. Bodies and header values are not told.
 
 A client that repeats itself makes one line with `stopgap.count` 0 and, when the minute is over, a second
 one with the same id whose count says how many more there were.
@@ -18,12 +18,13 @@ from collections.abc import Mapping
 import msgspec
 
 from stopgap import _core
+from stopgap.events.mask import masked
 from stopgap.gate.messages import EventLine
 
 ECS = "8.17.0"
 LONGEST = 4096
 """Bytes of the longest line, line feed not counted."""
-TARGET = 1600
+TARGET = 1500
 AGENT = 400
 NAME = 128
 """Bytes that a target, a user agent, and other words of a client may take in the line, as JSON."""
@@ -50,6 +51,8 @@ _FATES = {
 """Action -> event.outcome, second word of event.type."""
 ANSWERED = ("refused", "tarpitted", ANSWER)
 """Actions by which the client gets the status."""
+LOST, LOST_REASON = "lost", "Events came faster than they could be written."
+"""Action and reason of the line that says how many events are missing."""
 _SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
 _ALARM = "The origin answered what a rule had caught and the mode let pass: the hole may be open."
 
@@ -59,6 +62,8 @@ class Known(msgspec.Struct, frozen=True):
 
     titles: Mapping[str, str]
     """Rule id -> title."""
+    masked: bool = False
+    """Whether no more of a client is told than its network."""
 
 
 class Event(
@@ -166,9 +171,26 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         host=shown(_PORT.sub("", host).encode(), NAME),
         status=status if action in ANSWERED else 0,
         agent=shown(agent, AGENT),
-        client=client,
+        client=masked(client) if known.masked else client,
         cause=f"{cause:016x}" if cause else "",
     )
+
+
+def line(told: Event) -> bytes:
+    """The event as a line, without its line feed."""
+    return msgspec.json.encode(told)
+
+
+def lost(count: int, now: float) -> bytes:
+    """The line that says how many events are missing."""
+    said = {
+        "@timestamp": stamp(now),
+        "event.kind": "event",
+        "event.action": LOST,
+        "event.reason": LOST_REASON,
+        "stopgap.count": count,
+    }
+    return msgspec.json.encode(said)
 
 
 def shown(data: bytes, limit: int) -> str:

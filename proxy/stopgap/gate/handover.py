@@ -14,6 +14,7 @@ from stopgap import texts
 from stopgap.config import Config, access
 from stopgap.config import Site as SiteConfig
 from stopgap.errors import ConfigError, RuleError
+from stopgap.events.file import unable
 from stopgap.events.schema import Known
 from stopgap.gate import certificates
 from stopgap.gate.messages import Activate, Probe, Settings, Site
@@ -47,7 +48,8 @@ class Handover(msgspec.Struct, frozen=True):
         return self.activate.settings.drain
 
     def known(self) -> Known:
-        return Known(titles={rule.id: rule.title for rule in self.ruleset.rules})
+        titles = {rule.id: rule.title for rule in self.ruleset.rules}
+        return Known(titles=titles, masked=self.config.telling.masked)
 
 
 class Change(msgspec.Struct):
@@ -85,6 +87,8 @@ def prepare(
     built = spec.build(config, ruleset, counters.registry, today)
     policy = spec.compiled(built)
     secured = certificates.check(config, today)
+    if config.telling.rotation and (why := unable(config.log)):
+        raise ConfigError(f"{config.where('log_rotate')}: log_rotate: {why}")
     sites = [_site(site, counters.origins) for site in config.sites]
     settings = Settings(
         trusted=list(config.trusted),

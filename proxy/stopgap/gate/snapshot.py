@@ -57,6 +57,7 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
         reloads=supervisor.reloads,
         events_written=supervisor.writer.written,
         events_dropped=supervisor.writer.dropped,
+        syslog_dropped=supervisor.writer.syslog_dropped,
         rolled_back=supervisor.rolled_back,
         pid=os.getpid(),
     )

@@ -102,7 +102,7 @@ class Supervisor:
                 raise InputError(*error.problems, *privilege.hint(config.identity)) from None
             self._versions = Versions(self.handover, say)
             try:
-                self.writer = Writer(config.log, self.handover.known())
+                self.writer = Writer(config.log, self.handover.known(), self.handover.config.telling)
             except OSError as error:
                 raise StartError(f"log: {config.log}: cannot be opened: {error.strerror}") from None
             self._bell = opened.enter_context(contextlib.closing(Bell()))
@@ -381,7 +381,7 @@ class Supervisor:
         if self._change is not None and not self._change.waiting:
             self.handover, source, self._change = self._change.handover, self._change.source, None
             self._versions.taken(self.handover, source)
-            self.writer.known = self.handover.known()
+            self.writer.follow(self.handover.known(), self.handover.config.telling)
             if self._server is not None:
                 self._server.token = self.handover.token
             self.loaded = time.time()

@@ -10,11 +10,12 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stopgap import config, texts
 from stopgap.config import edit
 from stopgap.errors import InputError
+from stopgap.events import mask
 from stopgap.events.find import Rebuilt, unescaped
 from stopgap.events.schema import Event
 from stopgap.ruleset import load, spec
@@ -86,6 +87,8 @@ def propose(
 
     Raises `Hopeless` when there is none, and `InputError` when the text cannot be changed.
     """
+    if read_config.telling.masked:
+        event = structs.replace(event, client=mask.network(event.client))
     name = read_config.sites[site].name
     ruleset = load.load(read_config)
     judge = _Judge(read_config.document.file, site, ruleset, rebuilt.request)

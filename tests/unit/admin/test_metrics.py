@@ -71,6 +71,7 @@ STATUS = status.Status(
     reloads=0,
     events_written=7,
     events_dropped=8,
+    syslog_dropped=9,
 )
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 
@@ -182,6 +183,7 @@ def test_what_the_supervisor_knows(scene: Scene) -> None:
     assert samples["stopgap_origin_connections", labels("kaikei", URL, "idle")] == 2
     assert samples["stopgap_reload_success_timestamp_seconds", ()] == 2000
     assert samples["stopgap_events_dropped_total", ("writer",)] == 8
+    assert samples["stopgap_events_dropped_total", ("syslog",)] == 9
     assert samples["stopgap_process_resident_memory_bytes", ("worker-0",)] > 1 << 20
     assert samples["stopgap_process_cpu_seconds_total", ("supervisor",)] > 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stopgap.events import formats
 from stopgap.ruleset.propose import DAYS
 from tests.unit.cli.runner import Outcome, run
 from tests.unit.events.test_find import EVENT
@@ -58,6 +59,37 @@ def test_an_event_of_the_configured_log(scene: Scene) -> None:
     assert "request   GET /search/q.idq?a=x" in lines
     assert "not known the headers but Host, the body: an event does not hold them" in lines
     assert not any(line.startswith("differs") for line in lines)
+
+
+def test_an_event_of_a_log_that_was_rotated(scene: Scene) -> None:
+    scene.log.rename(scene.log.with_name("events.log.2"))
+    scene.log.with_name("events.log.1").touch()
+    summary = msgspec.structs.replace(REFUSED, count=3, timestamp="2026-11-25T00:00:00.000Z")
+    scene.log.write_bytes(msgspec.json.encode(summary) + b"\n")
+    assert f"at {summary.timestamp}" in scene.explain().out
+    scene.file.write_text("log_rotate = {}\n" + scene.file.read_text("utf-8"), "utf-8")
+    assert f"at {EVENT.timestamp}" in scene.explain().out
+
+
+@pytest.mark.parametrize("name", ["ecs", "ocsf"])
+def test_an_event_in_another_format(scene: Scene, name: str) -> None:
+    scene.log.write_bytes(formats.record(REFUSED, name).line + b"\n")
+    assert "request   GET /search/q.idq?a=x" in scene.explain().out.splitlines()
+
+
+def test_an_event_that_is_told_too_thinly(scene: Scene) -> None:
+    scene.log.write_bytes(formats.record(REFUSED, "combined").line + b"\n")
+    done = scene.explain()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"--log: {scene.log}: tells of {ID} in the combined format, which ")
+    assert done.err.count("\n") == 1
+
+
+def test_a_masked_client(scene: Scene) -> None:
+    scene.tell(client="192.0.2.77")
+    assert "client 192.0.2.77" in scene.explain().out
+    scene.file.write_text("mask_clients = true\n" + scene.file.read_text("utf-8"), "utf-8")
+    assert "client 192.0.2.0" in scene.explain().out
 
 
 def test_an_event_on_standard_input(scene: Scene) -> None:

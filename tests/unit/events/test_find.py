@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stopgap.events import schema
-from stopgap.events.find import found, is_id, rebuilt, unescaped
+from stopgap.events import combined, ocsf, schema
+from stopgap.events.find import Thin, found, is_id, rebuilt, unescaped
 from stopgap.events.schema import Event
 
 EVENT = Event(
@@ -40,6 +40,21 @@ def test_the_first_request_goes_before_the_summary() -> None:
     assert found([*junk, LATER, LINE, OTHER], "00000000000000ab") == EVENT
     assert found([*junk, LATER], "00000000000000ab") == msgspec.structs.replace(EVENT, count=7)
     assert found(junk, "00000000000000ab") is None
+
+
+def test_lines_of_collectors_and_of_ocsf() -> None:
+    number = "00000000000000ab"
+    for line in (LINE, ocsf.line(EVENT)):
+        assert found([b"2026-11-24T00:00:00Z gate stopgap[7]: " + line + b"\n"], number) == EVENT
+    assert found([ocsf.line(msgspec.structs.replace(EVENT, event_id="00000000000000ac"))], number) is None
+
+
+def test_a_combined_line_is_too_thin() -> None:
+    thin = combined.line(EVENT)
+    with pytest.raises(Thin):
+        found([OTHER, thin], "00000000000000ab")
+    assert found([thin, LINE], "00000000000000ab") == EVENT
+    assert found([thin], "00000000000000ac") is None
 
 
 @pytest.mark.parametrize(

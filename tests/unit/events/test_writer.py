@@ -2,16 +2,21 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from stopgap.events import schema, writer
+from stopgap.config.model import Address, Rotation, Syslog, Telling
+from stopgap.events import output, schema, writer
 from stopgap.events.writer import Writer
 from stopgap.gate.messages import EventLine
+from tests.e2e.origins import until
 
 KNOWN = schema.Known(titles={})
 LINE: EventLine = (
@@ -88,6 +93,71 @@ def test_a_full_disk_costs_lines_only(capfd: pytest.CaptureFixture[str]) -> None
     made.close(5.0)
     assert (made.written, made.dropped) == (0, 3)
     assert capfd.readouterr().err == "stopgap: events cannot be written: No space left on device\n"
+
+
+def wrote(made: Writer, count: int) -> bool:
+    return made.written == count
+
+
+def at(sock: socket.socket) -> Telling:
+    """As combined lines, clients masked, to this server too."""
+    return Telling("combined", None, Syslog("udp", Address(*sock.getsockname())), masked=True)
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(20)
+        yield sock
+
+
+def test_log_and_syslog_get_the_same_events(tmp_path: Path, server: socket.socket) -> None:
+    path = tmp_path / "events"
+    made = Writer(str(path), KNOWN, at(server))
+    made.start()
+    made.put([LINE, LINE])
+    sent = [server.recv(9999).partition(b" refused - ")[2] for _ in range(2)]
+    made.close(5.0)
+    assert path.read_bytes().splitlines() == sent
+    assert (made.dropped, made.syslog_dropped) == (0, 0)
+
+
+def test_a_reload_changes_how_events_are_told(tmp_path: Path, server: socket.socket) -> None:
+    path = tmp_path / "events"
+    masked = schema.Known(titles={"r": "new"}, masked=True)
+    made = Writer(str(path), KNOWN)
+    made.start()
+    made.put([LINE])
+    until(lambda: made.written == 1)
+    made.follow(masked, at(server))
+    made.put([LINE])
+    assert server.recv(9999).endswith(b"count=0")
+    until(lambda: made.written == 2)
+    made.follow(masked, Telling("ocsf", Rotation(64 << 10, 1)))
+    made.put([LINE])
+    made.close(5.0)
+    ecs, combined, ocsf = path.read_text("utf-8").splitlines()
+    assert json.loads(ecs)["source.ip"] == "::1"
+    assert combined.startswith(":: - - ")
+    assert json.loads(ocsf)["src_endpoint"] == {"ip": "::"}
+    assert {event.client for event in made.recent()} == {"::"}
+
+
+def test_a_server_that_is_away_costs_the_log_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "QUEUE", 100)
+    nobody = Syslog("unix", Address("", 0, str(tmp_path / "nobody")))
+    made = Writer(str(tmp_path / "events"), KNOWN, Telling(syslog=nobody))
+    made.start()
+    for count in range(50, 301, 50):
+        made.put([LINE] * 50)
+        until(partial(wrote, made, count))
+    assert made.dropped == 0
+    assert 100 <= made.syslog_dropped <= 200
+    made.close(5.0)
+    assert "takes no events: No such file or directory" in capsys.readouterr().err
 
 
 SCRIPT = """

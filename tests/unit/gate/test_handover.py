@@ -75,6 +75,16 @@ def test_a_key_that_is_not_the_certificates(tmp_path: Path) -> None:
     assert [one.key for one in made.activate.settings.tls.certificates] == [right["key"]]
 
 
+def test_a_log_that_rotates_needs_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "stopgap.toml"
+    site = '[[site]]\nname = "s"\norigins = "http://192.0.2.1"\npacks = []\n'
+    file.write_text(f'log = "{tmp_path}/none/log"\nlog_rotate = {{ keep = 2 }}\n{site}', "utf-8")
+    with pytest.raises(InputError, match=r"stopgap.toml:2: log_rotate: .*none: is no folder; make it"):
+        prepare(lambda: config.load(str(file)), counters(), TODAY)
+    (tmp_path / "none").mkdir()
+    assert prepare(lambda: config.load(str(file)), counters(), TODAY).known().masked is False
+
+
 def test_what_only_a_restart_can_change() -> None:
     old = read()
     assert unchangeable(old, read(mode="detect")) == []

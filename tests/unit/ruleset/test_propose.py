@@ -162,6 +162,9 @@ def test_a_client_that_asks_too_often(tmp_path: Path) -> None:
     event = refused(b"/a.own", "rate-exceeded", "own-rate")
     proposal = proposed(tmp_path, msgspec.structs.replace(event, client="192.0.2.7"), SITE + pack)
     assert keys(proposal) == [{"rule": "own-rate", "path": "/a.own", "clients": ["192.0.2.7"]}]
+    masked = msgspec.structs.replace(event, client="192.0.2.0")
+    proposal = proposed(tmp_path, masked, "mask_clients = true\n" + SITE + pack)
+    assert keys(proposal) == [{"rule": "own-rate", "path": "/a.own", "clients": ["192.0.2.0/24"]}]
 
 
 @pytest.mark.parametrize("reason", ["bad-chunk", "unknown-host", "origin-refused", "encoded-body"])
