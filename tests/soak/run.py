@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stopgap.events.writer import KEPT
 from tests.e2e import nginx, origins
+from tests.e2e.client import Client, get
 from tests.e2e.gate import Gate, guarding, resident
 from tests.soak.slope import BLOCKS, Slope, slope
 from tests.soak.traffic import FILES, KINDS, RULES, TUNNEL, Place, origin
@@ -93,6 +95,8 @@ def run(
         ):
             gates = {"plain": plain, "tls": tls}
             place = Place(plain.port, tls.port, ssl.create_default_context(cafile=cert))
+            for gate, context in ((plain, None), (tls, place.trust)):
+                fill(gate, context)
             threads = [threading.Thread(target=traffic, args=(soak, over, kind, place)) for kind in KINDS]
             threads.append(threading.Thread(target=reloading, args=(soak, over, list(gates.values()))))
             for thread in threads:
@@ -104,6 +108,13 @@ def run(
                 for thread in threads:
                     thread.join()
     return soak
+
+
+def fill(gate: Gate, context: ssl.SSLContext | None) -> None:
+    """Fill the ring of the last events that a supervisor keeps: its size is bounded, and no growth."""
+    for number in range(KEPT):
+        with Client(gate.port, context, source=f"127.8.{number // 250}.{number % 250 + 1}") as client:
+            client.ask(get("/x.ida"))
 
 
 def traffic(soak: Soak, over: threading.Event, kind: str, place: Place) -> None:

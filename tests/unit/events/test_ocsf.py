@@ -141,7 +141,8 @@ def test_no_field_of_a_line_may_have_another_type() -> None:
 
 
 def test_the_example_of_the_docs_is_that_event() -> None:
-    event = msgspec.json.decode((DOCS / "event.json").read_bytes(), type=Event)
+    first, _, _ = (DOCS / "event.json").read_bytes().partition(b"\n")
+    event = msgspec.json.decode(first, type=Event)
     shown = json.loads((DOCS / "event-ocsf.json").read_bytes())
     wanted = ocsf.record(event)
     for one in (shown, wanted):
