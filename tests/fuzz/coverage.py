@@ -93,7 +93,7 @@ def environment(target: str) -> dict[str, str]:
 def run(program: Path, target: str, seconds: float, tell: Callable[[str], None] = lambda line: None) -> Run:
     """Drive one target; `tell` hears each line of libFuzzer's."""
     grown, kept = prepared(target)
-    command = [str(program), str(grown), "-print_final_stats=1", "-timeout=10"]
+    command = [str(program), str(grown), "-print_final_stats=1", "-timeout=60"]
     command += [f"-max_total_time={int(seconds)}", f"-max_len={LONGEST[target]}", f"-artifact_prefix={kept}/"]
     env = environment(target)
     before = set(kept.iterdir())

@@ -4,6 +4,7 @@ The source archive is built from the checkout and the wheel from the source arch
 shows that an archive alone is enough to build from.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -32,13 +33,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     target = (
         ROOT / "proxy" / "stopgap-core" / "target"
     )  # the dependencies of the core are built there already
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)],
-        env={**os.environ, "CARGO_TARGET_DIR": str(target)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with (tmp_path_factory.getbasetemp().parent / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # setuptools works in the checkout, and tests run side by side
+        done = subprocess.run(
+            [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)],
+            env={**os.environ, "CARGO_TARGET_DIR": str(target)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (wheel,) = out.glob("*.whl")
     (sdist,) = out.glob("*.tar.gz")
