@@ -35,9 +35,10 @@ def sweep(gate: "Gate", now: float) -> None:
     gate.retired = [pool for pool in gate.retired if not pool.empty]
 
 
-def _look_at(gate: "Gate", now: float, clients: Sequence[Client]) -> None:
+def _look_at(gate: "Gate", now: float, clients: Sequence[Client], first: int = 0) -> None:
     """At some of these clients now, and at the others in the next turns of the loop."""
-    for client in clients[:AT_ONCE]:
+    end = first + AT_ONCE
+    for client in clients[first:end]:
         if client not in gate.clients:
             continue
         try:
@@ -45,8 +46,8 @@ def _look_at(gate: "Gate", now: float, clients: Sequence[Client]) -> None:
         except Exception as exc:
             client.transport.abort()
             gate.loop.call_exception_handler({"message": "deadline sweep", "exception": exc})
-    if len(clients) > AT_ONCE:
-        gate.loop.call_soon(_look_at, gate, now, clients[AT_ONCE:])
+    if end < len(clients):
+        gate.loop.call_soon(_look_at, gate, now, clients, end)
 
 
 def _look(client: Client, now: float) -> None:

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from stopgap._core import CLOSE, FORWARD, OPEN, RETIRE, WAIT
 from stopgap.gate import flags, health
-from stopgap.gate.deadlines import sweep
+from stopgap.gate.deadlines import AT_ONCE, sweep
 from stopgap.gate.worker import Gate
 from tests.unit.gate.fakes import House, Script
 
@@ -20,6 +20,20 @@ def test_core_says_close() -> None:
     house.script.expect("expire", None, CLOSE)
     run(house, 1)
     assert wire.state == "closed"
+
+
+def test_many_are_looked_at_a_few_at_a_time() -> None:
+    house = House()
+    house.most = 1000
+    wires = [house.client()[1] for _ in range(2 * AT_ONCE + 10)]
+    for _ in wires[1:]:
+        house.script.expect("expire", None, CLOSE)
+    run(house, 1)
+    assert sum(wire.state == "closed" for wire in wires) == AT_ONCE
+    next(wire for wire in wires if wire.state == "open").abort()  # it leaves before its turn
+    house.loop.run()
+    assert sorted({wire.state for wire in wires}) == ["aborted", "closed"]
+    assert not house.script.lines, "each was asked once, and the one that left was not"
 
 
 def test_origin_that_does_not_answer() -> None:
