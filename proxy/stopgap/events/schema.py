@@ -37,10 +37,10 @@ _PIECES = [
     (text, len(msgspec.json.encode(text)) - 2)
     for text in (chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in range(256))
 ]
-_KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
+KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
 ANSWER = "exploit-answered"
 """The action of an event that tells how an origin answered what had been detected."""
-_FATES = {
+FATES = {
     "refused": ("failure", "denied"),
     "dropped": ("failure", "denied"),
     "tarpitted": ("failure", "denied"),
@@ -142,13 +142,13 @@ def event(line: EventLine, now: float, known: Known) -> Event:
     """
     number, count, first, last, site, action, tier, reason, status, rule, reading, offset = line[:12]
     method, target, target_length, host, agent, client, mode, cause = line[12:]
-    outcome, access = _FATES[action]
+    outcome, access = FATES[action]
     begun, ended = stamp(now - first / 1000), stamp(now - last / 1000)
     return Event(
         timestamp=ended,
         ecs_version=ECS,
         event_id=f"{number:016x}",
-        event_kind=_KIND.get(tier, "event"),
+        event_kind=KIND.get(tier, "event"),
         event_category=("web",),
         event_type=("access", access),
         event_action=action,

@@ -15,6 +15,7 @@ import msgspec
 from stopgap import _core
 from stopgap.errors import ConfigError
 from stopgap.forensics.sources import Seen
+from stopgap.ruleset.actions import STOP
 from stopgap.ruleset.diff import Side
 from stopgap.ruleset.explain import read
 from stopgap.ruleset.match import leaves
@@ -56,9 +57,6 @@ class Fate(NamedTuple):
 
 
 PASSED = Fate(PASSES)
-
-STOP = frozenset({"block", "drop", "tarpit"})
-"""Actions of a rule that keep a request from the origin."""
 
 
 class Judge:
@@ -156,7 +154,7 @@ def compare(old: Judge, new: Judge, where: str, requests: Iterable[Seen], found:
     """Have both judge the requests of the file `where`. Raises `ConfigError`."""
     unchanged = 0
     before, after = old.fate, new.fate
-    for line, (request, named, _) in requests:
+    for line, (request, named, *_) in requests:
         if not named:
             old.need_site(where, line)
             new.need_site(where, line)
