@@ -157,6 +157,7 @@ ROUTES: dict[str, tuple[str, Callable[[Asked], Reply]]] = {
 
 
 NAMED: dict[str, tuple[str, Callable[[Asked], Reply]]] = {
+    "/reload": ("POST", _question("reload")),
     "/events": ("GET", _event),
     "/rulesets": ("GET", _ruleset),
     "/rollback": ("POST", _question("rollback")),

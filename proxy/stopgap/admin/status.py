@@ -139,4 +139,4 @@ class Source(Protocol):
         """The rulesets that are kept, oldest first."""
 
     def ask(self, verb: str) -> Answer:
-        """`reload`, `drain`, `upgrade` or `rollback [VERSION]`; returns when it is done or has failed."""
+        """`reload [VERSION]`, `drain`, `upgrade` or `rollback [VERSION]`; returns when that is over."""

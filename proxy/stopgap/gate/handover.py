@@ -118,6 +118,15 @@ def renewed(handover: Handover, counters: Counters, today: datetime.date) -> Han
     return msgspec.structs.replace(handover, activate=activate, day=today, warnings=built.warnings)
 
 
+def expect(fresh: Handover, version: str) -> None:
+    """Raise `InputError` unless this is the version that somebody has judged and wants."""
+    if fresh.activate.version != version:
+        raise ConfigError(
+            f"the files give {fresh.activate.version}, and {version} is wanted: they have changed since it "
+            "was judged, or the gate has flags beside its file"
+        )
+
+
 def unchangeable(old: Config, new: Config) -> list[str]:
     """What of a new configuration only a restart can change; one line each."""
     pairs = {

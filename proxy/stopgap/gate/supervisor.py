@@ -37,7 +37,7 @@ from stopgap.events.schema import Event
 from stopgap.events.writer import Writer
 from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
-from stopgap.gate.handover import Change, Counters, Handover, prepare, renewed, unchangeable
+from stopgap.gate.handover import Change, Counters, Handover, expect, prepare, renewed, unchangeable
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
 from stopgap.gate.rollback import DAY, FILES, Versions
@@ -158,7 +158,7 @@ class Supervisor:
         return self._versions.all()
 
     def ask(self, verb: str) -> told.Answer:
-        """`reload`, `drain`, `upgrade` or `rollback [VERSION]`, from another thread; waits for the answer."""
+        """What `status.Source` says, from another thread; waits for the answer."""
         return self._bell.ask(verb)
 
     def run(self, ready: Callable[[], None]) -> int:
@@ -211,8 +211,8 @@ class Supervisor:
                 self._stop()
             elif verb == "upgrade":
                 self._upgrade(future)
-            elif verb.startswith("rollback"):
-                self._roll_back(verb.removeprefix("rollback").strip(), future)
+            elif verb.startswith(("rollback", "reload ")):
+                self._switch(verb, future)
             else:
                 self._asked.append(future)
                 self._begin_reload()
@@ -322,23 +322,27 @@ class Supervisor:
             return
         self._hand_over(fresh, FILES)
 
-    def _roll_back(self, name: str, future: "concurrent.futures.Future[told.Answer]") -> None:
-        """Load what was kept of another version, with its vectors, and send it to the workers."""
+    def _switch(self, verb: str, future: "concurrent.futures.Future[told.Answer]") -> None:
+        """Load what was kept of another version, or the files if they give this one, with all vectors."""
+        what, _, name = verb.partition(" ")
         if why := self._occupied():
             future.set_result(told.Answer(False, why))
             return
         try:
-            older = self._versions.older(name)
-            with texts.replaced(older.files(), alone=True):
+            older = self._versions.older(name) if what == "rollback" else None
+            with texts.replaced(older.files(), alone=True) if older else contextlib.nullcontext():
                 fresh = prepare(self._read, self.counters, self._today(), self._pulse)
             if fixed := unchangeable(self.handover.config, fresh.config):
                 raise InputError(*fixed)
+            if older is None:
+                expect(fresh, name)
         except InputError as error:
-            future.set_result(told.Answer(False, f"not rolled back, nothing has changed: {error}"))
+            undone = "rolled back" if what == "rollback" else "reloaded"
+            future.set_result(told.Answer(False, f"not {undone}, nothing has changed: {error}"))
             return
         self._answering.append(future)
         notify.reloading()
-        self._hand_over(fresh, older.version)
+        self._hand_over(fresh, older.version if older else FILES)
 
     def _occupied(self) -> str:
         """Why nothing can be changed just now, or ""."""
