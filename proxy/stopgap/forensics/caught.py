@@ -83,7 +83,7 @@ class Caught:
         return self._host(one.told.request[begin : one.told.request.find(b"\r\n", begin)])
 
     def counts(self, one: Sent, site: int) -> bool:
-        """Whether this is a request of its own: in detect mode each rule tells of the same one in an event."""
+        """Whether this is a request of its own: in detect mode each rule tells of the same one."""
         if one.event is None or site < 0:
             return True
         _, causes = self._causes(one.told.request, site)
