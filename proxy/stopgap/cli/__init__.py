@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Ask a running gate": {
         "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
+        "top": ("stopgap.cli.top", "Watch it live in the terminal."),
         "reload": ("stopgap.cli.control", "Load configuration and rules anew; a mistake changes nothing."),
         "rollback": ("stopgap.cli.control", "Use the ruleset before this one again, or a named one."),
         "upgrade": ("stopgap.cli.control", "Hand over to the program as it is installed now."),
