@@ -47,6 +47,8 @@ class Group(Struct):
     clients: set[str] = field(default_factory=set)
     days: set[str] = field(default_factory=set)
     examples: dict[bytes, Example] = field(default_factory=dict)
+    wide: bool = False
+    """Its path is a glob for many."""
 
 
 class Caught:

@@ -5,8 +5,7 @@ requests that were kept of the group, and on every vector of the packs. Nothing 
 the text that the configuration would have.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from stopgap.events.find import Rebuilt
 from stopgap.events.schema import ECS, TARGET, Event, shown
 from stopgap.forensics.caught import EXAMPLES, Caught, Group
 from stopgap.forensics.limiting import Limit, limits
+from stopgap.forensics.merging import merged
 from stopgap.forensics.replay import text_of
 from stopgap.forensics.sizes import KEYS, target_of
 from stopgap.forensics.suspects import Attacks, bad_names, of_group
@@ -32,10 +32,6 @@ from stopgap.ruleset.propose import Change, Hopeless, Told, propose
 
 MOST = 40
 """Groups for which an exception is sought; the most frequent first."""
-MERGED = 5
-"""More paths than this of one folder and extension get one exception together."""
-
-_LEAF = re.compile(r"(.*/)[^/]*?(\.[^./]{1,8})?")
 
 
 class Evidence(Struct, frozen=True):
@@ -122,9 +118,7 @@ def plan(
     if text != bench.text:
         text, limited, refused = _harmless(bench, limited)
         weak |= refused
-    groups = sorted(
-        merged(caught.groups.values()), key=lambda one: (-one.requests, one.site, one.name, one.path)
-    )
+    groups = merged(caught.groups.values())
     found: list[Proposed] = []
     suspects: list[Left] = []
     left: list[Left] = []
@@ -178,7 +172,7 @@ def _exception(bench: Bench, group: Group, text: str) -> tuple[tuple[Change, ...
     if not proposal.sure or not proposal.changes:
         raise Hopeless(group.name)
     changes = proposal.changes
-    if "*" in group.path:
+    if group.wide:
         wide = tuple(structs.replace(one, keys={**one.keys, "path": group.path}) for one in changes)
         changes = tuple({repr(one.keys): one for one in wide}.values())
     changed = text
@@ -186,6 +180,8 @@ def _exception(bench: Bench, group: Group, text: str) -> tuple[tuple[Change, ...
         changed = edit.with_exception(changed, bench.read.sites[group.site].name, change.keys)
     judge = bench.side("", changed).policy.judge
     passing = sum(judge(one, group.site) is None for one in group.examples)
+    if not passing:
+        raise Hopeless(group.name)
     return changes, changed, passing
 
 
@@ -216,28 +212,6 @@ def _event(seen: Explanation, request: bytes) -> Event:
         method=seen.method,
         target=shown(target, TARGET),
     )
-
-
-def merged(groups: Iterable[Group]) -> Iterator[Group]:
-    """The groups; where many paths of one folder and extension differ in the name alone, they are one."""
-    alike: dict[tuple[int, str, str], list[Group]] = {}
-    for group in groups:
-        found = _LEAF.fullmatch(group.path)
-        wide = f"{found[1]}*{found[2] or ''}" if found else group.path
-        alike.setdefault((group.site, group.name, wide), []).append(group)
-    for (site, name, wide), same in alike.items():
-        if len(same) <= MERGED or name in LIMITS:
-            yield from same
-            continue
-        one = Group(site, name, wide)
-        for each in same:
-            one.requests += each.requests
-            one.clients |= each.clients
-            one.days |= each.days
-            for request, example in each.examples.items():
-                if len(one.examples) < MERGED * 10:
-                    one.examples.setdefault(request, example)
-        yield one
 
 
 def evidence(group: Group) -> Evidence:

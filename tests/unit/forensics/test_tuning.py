@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from stopgap.forensics.merging import MERGED, merged
 from stopgap.forensics.sources import EVERYTHING
-from stopgap.forensics.tuning import MERGED, Plan, merged, plan
+from stopgap.forensics.tuning import Plan, plan
 from tests.unit.forensics import tunable
 
 
