@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from stopgap.cli.terminal import console
 from stopgap.errors import ConfigError, nearest
@@ -117,12 +117,12 @@ def size_of(name: str) -> int:
 
 
 @contextlib.contextmanager
-def progress(total: int, verb: str) -> Iterator[Move]:
-    """A bar on standard error, if that is a terminal; what it yields moves the bar by so many bytes."""
+def progress(total: int, verb: str, count: ProgressColumn | None = None) -> Iterator[Move]:
+    """A bar on standard error, if that is a terminal; what it yields moves the bar, by bytes without `count`."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return
-    columns = (TextColumn(verb), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn(verb), BarColumn(), count or DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
         task = bar.add_task("", total=total or None)
         yield lambda done: bar.advance(task, done)

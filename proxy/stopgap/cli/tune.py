@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.progress import MofNCompleteColumn
 
 from stopgap.cli.comparison import host_of, progress, site_of, size_of, statuses
 from stopgap.cli.event import PLACEHOLDER
@@ -99,7 +100,7 @@ def tune(
         with progress(sum(map(size_of, files)), "read") as move:
             caught.take(corpus.sent(account, heard, move))
         _need_requests(caught, account)
-        with progress(MOST, "propose") as move:
+        with progress(MOST, "propose", MofNCompleteColumn()) as move:
             found = plan(bench, caught, account.shows, lambda: move(1))
         effect = _effect(bench, today, found, corpus, caught) if _proposes(found) else None
     except InputError as error:
