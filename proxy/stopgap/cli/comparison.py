@@ -118,7 +118,7 @@ def size_of(name: str) -> int:
 
 @contextlib.contextmanager
 def progress(total: int, verb: str, count: ProgressColumn | None = None) -> Iterator[Move]:
-    """A bar on standard error, if that is a terminal; what it yields moves the bar, by bytes without `count`."""
+    """A bar on standard error, if that is a terminal; what it yields moves it, by bytes without `count`."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return
