@@ -186,6 +186,8 @@ class Client(asyncio.Protocol):
         except BaseException:
             self.transport.abort()
             raise
+        if self.flags & HALF and self.upstream is None and not self.flags & (WAITING | SPILLING | OWED):
+            ending.part(self)  # what it sent before it closed its half is all answered
 
     def _wait(self, payload: bytes) -> None:
         """The core needs more bytes."""
