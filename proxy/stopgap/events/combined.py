@@ -10,14 +10,15 @@ import datetime
 import re
 
 from stopgap import _core
-from stopgap.events.schema import AGENT, ECS, FATES, KIND, LOST, TARGET, Event, stamp
+from stopgap.events.schema import AGENT, ECS, FATES, KIND, LONGEST, LOST, TARGET, Event, stamp
 
 _BACKSLASH, _ESCAPED, _QUOTE = "\\", "\\x5c", "\\x22"
 _CUT = re.compile(r"\\(x[0-9a-f]?)?$")
 """What is left of an escape at the end of a text that was cut."""
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
 _LINE = re.compile(
-    r"(?P<client>[0-9A-Fa-f.:]+|-) - - \[(?P<when>[^\]]{1,40})\] \"(?P<asked>[^\"]*)\" (?P<status>\d{3}|-) - "
+    r"(?<![0-9A-Fa-f.:/])(?P<client>[0-9A-Fa-f.:/]{1,50}|-) - - \[(?P<when>[^\]]{1,40})\] "
+    r"\"(?P<asked>[^\"]*)\" (?P<status>\d{3}|-) - "
     r"\"-\" \"(?P<agent>[^\"]*)\" event=(?P<id>[0-9a-f]{16}) action=(?P<action>[a-z-]+) "
     r"reason=(?P<reason>[a-z0-9-]+) rule=(?P<rule>\S+) mode=(?P<mode>[a-z]+) site=\"(?P<site>[^\"]*)\" "
     r"count=(?P<count>\d{1,12})"
@@ -60,6 +61,8 @@ def read(text: bytes) -> Event | None:
 
     The host, and what of the target did not fit, are not in it.
     """
+    if b" event=" not in text or len(text) > 2 * LONGEST:
+        return None
     found = _LINE.search(text.decode("latin-1"))
     if found is None:
         return None

@@ -26,9 +26,11 @@ class Learned(Struct, frozen=True):
     requests: int
     passed: int
     caught: int
+    beyond: int
+    """Of those caught, the ones on more paths than are looked at."""
     events: int
     untold: int
-    """Requests of events that nothing catches now, as far as an event holds them."""
+    """Requests of no site, and those of events that nothing catches now, as far as an event holds them."""
     no_request: int
     other_clients: int
     broken: int
@@ -83,7 +85,11 @@ def _learned(learned: Learned) -> Iterator[Text]:
     yield _fact("caught", caught)
     for number, what in (
         (learned.other_clients, "requests of other clients, or of unknown ones, were left out"),
-        (learned.untold, "requests of events are caught no more, as far as an event holds them"),
+        (learned.beyond, "of them are on more paths than are looked at"),
+        (
+            learned.untold,
+            "requests are of no site here, or of events that are caught no more as far as they are told",
+        ),
         (learned.no_request, "events hold no request line"),
         (learned.broken, "lines could not be read:"),
     ):

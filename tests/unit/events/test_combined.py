@@ -40,6 +40,11 @@ def test_missing_events() -> None:
     assert APACHE.match(line)
 
 
+def test_a_client_that_is_a_network_is_read_again() -> None:
+    told = combined.read(combined.line(msgspec.structs.replace(FULL, client="192.0.2.0/24")))
+    assert told and told.client == "192.0.2.0/24"
+
+
 def test_a_line_is_read_again() -> None:
     line = b"Nov 24 00:00:00 gate stopgap[7]: " + combined.line(FULL)
     told = combined.read(line)
@@ -71,6 +76,7 @@ def test_a_line_is_read_again() -> None:
         (b"reason=extension-denied", b"reason=nothing"),
         (b"action=refused", b"action=praised"),
         (b"count=0", b"count=-"),
+        (b"- - [", b"- - [" + b"x" * 9000),
     ],
 )
 def test_what_is_no_line_of_an_event(old: bytes, new: bytes) -> None:
