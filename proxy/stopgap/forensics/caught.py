@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
+from stopgap.errors import ConfigError
 from stopgap.forensics.corpus import Sent
 from stopgap.forensics.replay import text_of
 from stopgap.forensics.sizes import Sizes, target_of
@@ -74,13 +75,18 @@ class Caught:
             self._judge(one)
 
     def site_of(self, one: Sent) -> int:
-        """The site that judges it."""
+        """The site that judges it, -1 for none. Raises `ConfigError` where nothing says which."""
         if self._site is not None:
             return self._site
         if one.site in self._names:
             return self._names.index(one.site)
         if len(self._names) == 1:
             return 0
+        if not one.told.named:
+            raise ConfigError(
+                f"{one.where}:{one.line}: the file names no host, and there are {len(self._names)} sites; "
+                "say which one with --site"
+            )
         begin = one.told.request.find(b"\r\nHost: ") + 8
         return self._host(one.told.request[begin : one.told.request.find(b"\r\n", begin)])
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from stopgap.errors import ConfigError
 from stopgap.forensics.caught import KEPT, Caught
 from stopgap.forensics.corpus import Heard, Sent
 from stopgap.forensics.sources import Account
@@ -50,6 +52,11 @@ def test_sites(tmp_path: Path) -> None:
     bench, today = bench_of(str(file), tunable.TOLD)
     found = Caught(today, None, bench.bad)
     (plain,) = tunable.corpus(tmp_path, ["10.0.0.1 GET /x.ida - 200"]).sent(Account(), Heard())
+    with pytest.raises(
+        ConfigError, match=r"ex.log:2: the file names no host, and there are 2 sites; say which"
+    ):
+        found.site_of(plain)
+    plain = plain._replace(told=plain.told._replace(named=True))
     assert plain.told.request.endswith(b"Host: kaikei.example\r\n\r\n")
     assert found.site_of(plain) == 1
     assert found.site_of(plain._replace(site="b")) == 0
