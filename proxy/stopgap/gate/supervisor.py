@@ -39,7 +39,7 @@ from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
 from stopgap.gate.handover import Change, Counters, Handover, prepare, renewed, unchangeable
 from stopgap.gate.keeper import Keeper
-from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
+from stopgap.gate.messages import Activated, Events, Evidence, Failed, Listener, Ready, Report
 from stopgap.gate.rollback import DAY, FILES, Versions
 from stopgap.gate.snapshot import reloaded, snapshot, turned
 from stopgap.gate.sockets import StartError
@@ -221,6 +221,8 @@ class Supervisor:
         """A worker said something."""
         if isinstance(report, Events):
             self.writer.put(report.lines)
+        elif isinstance(report, Evidence):
+            self.writer.keep(report)
         elif isinstance(report, Ready):
             self._greet(worker)
         elif isinstance(report, Activated):
