@@ -169,7 +169,7 @@ class Archive:
         dropped = self.dropped
         if (total := sum(dropped.values())) > self._told:
             parts = ", ".join(f"{where} {count}" for where, count in dropped.items() if count)
-            say(f"evidence of {total - self._told} requests was not kept; in all, {parts}")
+            say(f"requests not kept as evidence: {total - self._told}; since the start, {parts}")
             self._told = total
 
 
