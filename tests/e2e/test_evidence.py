@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,8 +162,7 @@ def test_a_reload_turns_it_on_and_off(tmp_path: Path, origin: Origin) -> None:
 
 def test_two_supervisors_keep_one_ring(installed: Installed) -> None:
     state = installed.folder / "state"
-    site = {"packs": ["code-red"], "server": "iis5", "evidence": {}}
-    file = Path(installed.configure(**site))
+    file = Path(installed.configure(packs=["code-red"], server="iis5", evidence={}))
     file.write_text(f"state = {json.dumps(str(state))}\n" + file.read_text("utf-8"), "utf-8")
     gate = installed.start()
     ids = attack(gate, 0, 3)
@@ -179,8 +179,8 @@ def test_it_belongs_to_the_user_of_the_gate(origin: Origin) -> None:
         state.mkdir()
         os.chown(state, NOBODY, NOBODY)
         site = {**SITE, "packs": ["code-red"], "origins": origin.url, "evidence": {}}
-        top = {"user": "nobody", "state": str(state), "log": "/dev/null"}
-        with guarding(base / "gate", site, before=REACHABLE, **top) as gate:
+        top = partial(guarding, user="nobody", state=str(state), log="/dev/null")
+        with top(base / "gate", site, before=REACHABLE) as gate:
             (event,) = attack(gate, 0, 1)
             until(lambda: event in events(state))
             gate.signal(signal.SIGINT)
