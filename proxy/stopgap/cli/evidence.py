@@ -32,6 +32,12 @@ def chosen(place: str, event: str | None) -> Flow:
     raise ConfigError(f"--flow: {place}: {what}" + (f"; {broken}" if broken else ""))
 
 
+def site_of(flow: Flow, read: Config) -> str | None:
+    """The site that judged it, if the configuration has it: a broken request need not name its host."""
+    name = flow.metadata.get(flows.SITE)
+    return name if name in [site.name for site in read.sites] else None
+
+
 def kept(read: Config, site: str, event: str) -> Flow | None:
     """What the gate of a configuration has kept of an event. Raises `OSError`."""
     if not read.state:

@@ -101,7 +101,8 @@ def explain(
         if of_event["event"] is not None and flow is None:
             raise SystemExit(explain_event(Wanted(**of_event), read))
         if flow is not None:
-            raw, named = evidence.chosen(flow, of_event["event"]).request, True
+            found = evidence.chosen(flow, of_event["event"])
+            raw, named, site = found.request, True, site or evidence.site_of(found, read)
         else:
             raw, named = _request(request_text or "")
         ruleset = load.load(read)

@@ -103,6 +103,9 @@ class Archive:
             self._wake.notify()
         if self._thread.ident is not None:
             self._thread.join(seconds)
+        with self._wake:
+            self._dropped[WAITING] += len(self._queue)
+            self._queue.clear()
         self._tell()
 
     def _run(self) -> None:
@@ -178,7 +181,7 @@ def worded(now: float, version: str, capture: Captured, line: EventLine | None, 
     keeping = known.keeping[capture.site]
     metadata: dict[str, str | int | bool] = {
         flows.EVENT: f"{capture.event:016x}",
-        "stopgap.site": capture.site,
+        flows.SITE: capture.site,
         "stopgap.verdict": "passed",
         "stopgap.ruleset": version,
         "stopgap.body": capture.form,

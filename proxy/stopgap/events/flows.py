@@ -16,8 +16,8 @@ FORMAT = 21
 """`mitmproxy.version.FLOW_FORMAT_VERSION` when this was written."""
 DEEPEST = 32
 """Nesting of what is read; a flow has four levels."""
-RAW, STATUS, EVENT = "stopgap.raw", "stopgap.status", "stopgap.event"
-"""Metadata: the bytes where mitmproxy's request is not exact; status of the answer; id of the event."""
+RAW, STATUS, EVENT, SITE = "stopgap.raw", "stopgap.status", "stopgap.event", "stopgap.site"
+"""Metadata: the bytes where mitmproxy's request is not exact; the answer's status; event id; site."""
 
 _BEGINS = re.compile(rb"\d{1,12}:\d{1,3}:[a-z_]+[,;]")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")

@@ -12,6 +12,7 @@ What is no secret may be lost by that; no secret is kept.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 
 ALWAYS = ("authorization", "proxy-authorization", "cookie")
@@ -29,7 +30,8 @@ HIDDEN = b"*"
 LONGEST = 256
 """Bytes of a name that is folded."""
 
-_LETTER = re.compile(rb"[^a-z0-9]+")
+_NO_LETTER = re.compile(rb"[^a-z0-9]+")
+_A_LETTER = re.compile(rb"[a-z0-9]", re.IGNORECASE)
 _BREAK = re.compile(rb"[\r\0\x0b\x0c\x1c-\x1f\x85]")
 _REQUEST_LINE = re.compile(rb"[A-Za-z_-]{1,32} +(?:/|\*|https?://)", re.IGNORECASE)
 _SCHEME = re.compile(rb"[ \t]*(?:(?:Basic|Bearer|Digest|NTLM|Negotiate)(?=[ \t]))?[ \t]*", re.IGNORECASE)
@@ -41,25 +43,47 @@ class Redactor:
     """Redacts for one site; `names` are its own secret headers."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        plain = {_normal(name.encode()) for name in (*ALWAYS, *names)}
-        self._secret = re.compile(b"|".join(re.escape(name) for name in sorted(plain) if name))
+        plain = sorted({_normal(name.encode()) for name in (*ALWAYS, *names)} - {b""})
+        any_of = b"|".join(map(re.escape, plain))
+        self._secret = re.compile(b"(?=" + any_of + b")")  # also where one begins within another
+        self._longest = max(map(len, plain))
 
     def __call__(self, raw: bytes) -> bytes:
         """The same bytes, as many, without the secrets."""
         lines: list[bytes] = []
         secret, begun = False, b""
-        for line in raw.split(b"\n"):
+        named = self._named(raw)
+        for number, line in enumerate(raw.split(b"\n") if named else ()):
             more = line[:1] in (b" ", b"\t")
             if secret and line.strip(b"\r") and (more or b":" not in line):
                 lines.append(_masked(line, 0))
                 continue
+            if number not in named:
+                secret, begun = False, b""
+                lines.append(line)
+                continue
             begun = begun if more else b""
-            first = not lines and _REQUEST_LINE.match(line) is not None
+            first = not number and _REQUEST_LINE.match(line) is not None
             begins = self._in_first(line) if first else self._begins(line, begun)
             secret = begins is not None
             begun = _unfinished(line) if first or b":" in line else (begun + line)[-LONGEST:]
             lines.append(line if begins is None else _masked(line, begins))
-        return _USER.sub(lambda hit: hit[1] + HIDDEN * (len(hit[0]) - len(hit[1])), b"\n".join(lines))
+        left = b"\n".join(lines) if named else raw
+        return _USER.sub(lambda hit: hit[1] + HIDDEN * (len(hit[0]) - len(hit[1])), left)
+
+    def _named(self, raw: bytes) -> set[int]:
+        """The lines where the letters of a secret name stand in a row: only they need a close look."""
+        plain = _normal(raw)
+        if not self._secret.search(plain):
+            return set()
+        letters = [found.start() for found in _A_LETTER.finditer(raw)]
+        ends = [found.start() for found in re.finditer(b"\n", raw)]
+        lines: set[int] = set()
+        for found in self._secret.finditer(plain):
+            begins = letters[found.start()]
+            over = letters[min(found.start() + self._longest, len(letters)) - 1]
+            lines.update(range(bisect_left(ends, begins), bisect_left(ends, over) + 1))
+        return lines
 
     def _in_first(self, line: bytes) -> int | None:
         """Where the secret begins in a request line; a name in its target is none of a header."""
@@ -82,10 +106,21 @@ class Redactor:
             if self._names(name) is not None:
                 return place + len(part) + 1
             place += len(part) + 1
-        for number, piece in enumerate(_BREAK.split(last)):
-            if (number or not named) and self._names(piece) == 0:
-                return place
-            place += len(piece) + 1
+        bare = self._bare(b"" if named else begun, last, not named)
+        return None if bare is None else place + bare
+
+    def _bare(self, begun: bytes, text: bytes, first: bool) -> int | None:
+        """Where in a text without a colon a secret name is the first word, or the first behind a lone CR."""
+        whole = begun + text
+        plain = _normal(whole)
+        if not self._secret.search(plain):
+            return None
+        letters = [found.start() for found in _A_LETTER.finditer(whole)]
+        for found in self._secret.finditer(plain):
+            at = found.start()
+            gap = whole[letters[at - 1] + 1 if at else 0 : letters[at]]
+            if (first and not at) or _BREAK.search(gap):
+                return max(letters[at] - len(begun), 0)
         return None
 
     def _names(self, text: bytes) -> int | None:
@@ -102,7 +137,7 @@ def _unfinished(line: bytes) -> bytes:
 
 def _normal(text: bytes) -> bytes:
     """A name without all that is no letter or digit, in small letters."""
-    return _LETTER.sub(b"", text.lower())
+    return _NO_LETTER.sub(b"", text.lower())
 
 
 def _masked(line: bytes, begins: int) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stopgap import config
-from stopgap.cli.evidence import chosen, kept
+from stopgap.cli.evidence import chosen, kept, site_of
 from stopgap.errors import ConfigError
 from stopgap.events import flows, ring
 from stopgap.events.flows import Told
@@ -55,6 +55,14 @@ def test_what_is_not_there_is_told(state: Path, place: str, event: str | None, s
     (state / "text").write_text("GET / HTTP/1.0")
     with pytest.raises(ConfigError, match=f"--flow: .*{says}"):
         chosen(str(state / place), event)
+
+
+def test_the_site_that_judged_it(tmp_path: Path) -> None:
+    file = tmp_path / "stopgap.toml"
+    file.write_text(SITE)
+    for name, site in (("s", "s"), ("gone", None), (None, None)):
+        metadata = {} if name is None else {flows.SITE: name}
+        assert site_of(flows.Flow(b"", 0, metadata), config.load(str(file))) == site
 
 
 def test_what_a_gate_has_kept(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,21 @@ def test_a_ring_that_failed_rests_before_it_is_tried_again(
     made.put(report((captured(), line()), (captured(site="t"), line())))
     made.close(5.0)
     assert (made.dropped["disk"], len(read(tmp_path, "t")), read(tmp_path)) == (2, 1, [])
+
+
+def test_what_still_waits_at_the_end_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    going_on = threading.Event()
+    monkeypatch.setattr(evidence, "worded", lambda *_: b"0:~" if going_on.wait(30) else b"")
+    made = Archive(known(tmp_path, s=KEEPING))
+    made.start()
+    made.put(report(*[(captured(), line())] * 3))
+    until(lambda: len(made._queue) == 2)
+    made.close(0.0)
+    assert made.dropped["queue"] == 2
+    assert "requests not kept as evidence: 2; since the start, queue 2" in capfd.readouterr().err
+    going_on.set()
 
 
 def test_a_reload_changes_what_is_kept(tmp_path: Path) -> None:
