@@ -81,10 +81,10 @@ def test_what_was_refused_detected_or_drawn_is_kept_and_explained(tmp_path: Path
 def test_a_storm_is_kept_within_its_pace_and_the_rest_is_counted(tmp_path: Path, origin: Origin) -> None:
     state = tmp_path / "state"
     site = {**SITE, "origins": origin.url, "evidence": {"bytes": "1 MiB", "body": "64 KiB"}}
-    with guarding(tmp_path, site, state=str(state), workers=2) as gate:
+    with guarding(tmp_path, site, state=str(state)) as gate:
         with Load(gate.port, 2) as load:
-            attack(gate, 0, 90, post("/x.ida", LARGE))
-            until(lambda: count(gate) + sum(dropped(gate).values()) == 90)
+            attack(gate, 0, 40, post("/x.ida", LARGE))
+            until(lambda: count(gate) + sum(dropped(gate).values()) == 40)
             load.goes_on()
         assert load.failed == []
         assert dropped(gate)["worker"] > 0 and dropped(gate)["disk"] == 0

@@ -76,18 +76,23 @@ EXACT = (0, 1, 2, 3, 6, 7)
 """Those of them that mitmproxy's own request expresses byte for byte."""
 
 
+POSTED = b"POST /x.ida?a=%%81b HTTP/1.1\r\nHost: %b\r\nX-One: it's\r\nContent-Length: 5\r\n\r\nu=a&b"
+"""With the origin as host, so that what is exported goes there."""
+
+
 @pytest.fixture(scope="module")
 def requests(folder: Path, shared: Origin) -> Path:
     """A flow file with what a gate has kept of all that was sent to it."""
     site = {"origins": shared.url, "server": "iis5", "packs": ["code-red"], "evidence": {"passes": 0}}
+    sent = [*SENT, POSTED % shared.url.removeprefix("http://").encode()]
     with guarding(folder, site, state=str(folder / "state")) as gate:
-        for number, data in enumerate(SENT, 1):
+        for number, data in enumerate(sent, 1):
             with Client(gate.port, source=f"127.0.4.{number}") as client:
                 client.send(data)
                 client.end()
                 assert client.rest()
-        until(lambda: len(kept(folder / "state")) == len(SENT))
-        until(lambda: gate.counts()["stopgap_evidence_kept_total", "site0"] == len(SENT))
+        until(lambda: gate.counts()["stopgap_evidence_kept_total", "site0"] == len(sent))
+    assert len(kept(folder / "state")) == len(sent)
     return gathered(folder / "state", folder / "requests.flow")
 
 
@@ -95,22 +100,15 @@ def test_every_request_is_there_byte_for_byte_and_without_secrets(requests: Path
     assert b"SECRET" not in requests.read_bytes()
     read = inside(READ, str(requests), cwd=tmp_path)
     sent = [base64.b64decode(one["sent"]) for one in read]
-    assert sorted(sent) == sorted(HIDDEN)
-    assert {data for data, one in zip(sent, read, strict=True) if one["exact"]} == {
-        HIDDEN[number] for number in EXACT
-    }
+    assert sorted(one for one in sent if b"it's" not in one) == sorted(HIDDEN)
+    exact = {data for data, one in zip(sent, read, strict=True) if one["exact"]}
+    assert {number for number, data in enumerate(HIDDEN) if data in exact} == set(EXACT)
     first = read[sent.index(HIDDEN[0])]
     assert first["url"] == "http://h:81/x.ida?NNN%u9090=a"
     assert first["comment"].startswith("Refused as extension-denied by rule ida-idq: Index Server")
     assert (first["marked"], first["metadata"]["stopgap.rule"]) == (":red_circle:", "ida-idq")
     assert first["metadata"]["stopgap.site"] == "site0"
     assert read[sent.index(HIDDEN[5])]["metadata"]["stopgap.reason"] == "bare-lf"
-
-
-def test_mitmdump_shows_and_filters_them(requests: Path, tmp_path: Path) -> None:
-    said = mitmproxy("mitmdump", "-nr", str(requests), '~meta "stopgap.rule: ida-idq"', cwd=tmp_path)
-    assert "/x.ida?NNN" in said and "Refused as extension-denied by rule ida-idq" in said
-    assert "bare" not in said
 
 
 def test_mitmweb_shows_them(requests: Path, tmp_path: Path) -> None:
@@ -126,7 +124,7 @@ def test_mitmweb_shows_them(requests: Path, tmp_path: Path) -> None:
             url = f"http://127.0.0.1:{port}/flows?token=x"
             with urllib.request.urlopen(url, timeout=30) as answer:
                 found[:] = json.load(answer)
-        return len(found) == len(SENT)
+        return len(found) == len(SENT) + 1
 
     try:
         until(there, 60)
@@ -137,10 +135,11 @@ def test_mitmweb_shows_them(requests: Path, tmp_path: Path) -> None:
     assert any(str(flow["comment"]).startswith("Refused as bare-lf") for flow in found)
 
 
-def test_har_is_the_request_as_sent(requests: Path, tmp_path: Path) -> None:
-    mitmproxy("mitmdump", "-nr", str(requests), "--set", "hardump=out.har", cwd=tmp_path)
+def test_mitmdump_shows_them_and_har_is_the_request_as_sent(requests: Path, tmp_path: Path) -> None:
+    said = mitmproxy("mitmdump", "-nr", str(requests), "--set", "hardump=out.har", cwd=tmp_path)
+    assert "/x.ida?NNN" in said and "Refused as extension-denied by rule ida-idq" in said
     entries = [one["request"] for one in json.loads((tmp_path / "out.har").read_text())["log"]["entries"]]
-    assert len(entries) == len(SENT)
+    assert len(entries) == len(SENT) + 1
     first = next(one for one in entries if "x.ida" in one["url"])
     assert (first["method"], first["url"]) == ("GET", "http://h:81/x.ida?NNN%u9090=a")
     assert [(one["name"], one["value"]) for one in first["headers"]] == [
@@ -152,19 +151,12 @@ def test_har_is_the_request_as_sent(requests: Path, tmp_path: Path) -> None:
     assert (posted["method"], posted["bodySize"]) == ("POST", 9)
 
 
-def test_curl_sends_the_request_again(tmp_path: Path, origin: Origin) -> None:
-    site = {"origins": origin.url, "server": "iis5", "packs": ["code-red"], "evidence": {"passes": 0}}
-    host = origin.url.removeprefix("http://").encode()
-    raw = b"POST /x.ida?a=%%81b HTTP/1.1\r\nHost: %b\r\nX-One: it's\r\nContent-Length: 5\r\n\r\nu=a&b" % host
-    with guarding(tmp_path, site, state=str(tmp_path / "state")) as gate:
-        with Client(gate.port) as client:
-            client.send(raw)
-            assert client.answer(b"POST").status == 404
-        until(lambda: len(kept(tmp_path / "state")) == 1)
-    flow = gathered(tmp_path / "state", tmp_path / "one.flow")
+def test_curl_sends_the_request_again(requests: Path, tmp_path: Path, origin: Origin) -> None:
     (tmp_path / "to_curl.py").write_text(CURL)
-    mitmproxy("mitmdump", "-nr", str(flow), "-s", "to_curl.py", cwd=tmp_path)
+    words = ["-nr", str(requests), "-s", "to_curl.py", '~meta "stopgap.rule: ida-idq" & ~u 81b']
+    mitmproxy("mitmdump", *words, cwd=tmp_path)
     assert origin.requests == []
+    assert [path.name for path in tmp_path.glob("*.sh")] == ["0.sh"]
     subprocess.run(["sh", "0.sh"], cwd=tmp_path, check=True, capture_output=True, timeout=60)
     (again,) = origin.requests
     assert (again.method, again.target, again.body) == (b"POST", b"/x.ida?a=%81b", b"u=a&b")
@@ -187,10 +179,10 @@ def test_replay_reads_both(requests: Path, tmp_path: Path) -> None:
     assert [one["by"] for one in told["differences"]["newly refused"]] == ["ida-idq"]
     done = run([PROGRAM, "replay", str(requests), *words])
     told = json.loads(done.stdout)
-    assert (told["requests"], told["broken"]) == (len(SENT), 0)
+    assert (told["requests"], told["broken"]) == (len(SENT) + 1, 0)
     (newly,) = told["differences"]["newly refused"]
     named = [one["by"] for one in told["differences"]["refused for another reason"]]
-    assert (newly["by"], newly["requests"], newly["paths"]) == ("ida-idq", 4, 4)
+    assert (newly["by"], newly["requests"], newly["paths"]) == ("ida-idq", 5, 4)
     assert all(one.endswith(" -> ida-idq") for one in named)
 
 
@@ -208,11 +200,3 @@ def test_explain_takes_a_flow_file(requests: Path, tmp_path: Path) -> None:
     inside(WRITE, "of-mitmproxy.flow", cwd=tmp_path)
     done = explain("--flow", str(tmp_path / "of-mitmproxy.flow"))
     assert done.returncode == 1 and "ida-idq" in done.stdout
-    for words, says in (
-        (("--flow", str(requests), "--event", "0" * 16), "holds no request of event"),
-        (("--flow", str(tmp_path / "none")), "cannot be read: No such file"),
-        (("--flow", "x", "/y"), "REQUEST: give either REQUEST or --flow"),
-        (("--flow", "x", "--write"), "--write: does not go with --flow"),
-    ):
-        done = explain(*words)
-        assert done.returncode == 2 and says in done.stderr, done.stderr
