@@ -73,8 +73,9 @@ def _kept(event: Event, read: Config) -> Rebuilt | None:
     if flow is None:
         return None
     console().print(Text.assemble(("evidence  ", "dim"), "the request as it was kept, without its secrets"))
-    body = ("the end of the body",) if flow.metadata.get("stopgap.cut") else ()
-    return Rebuilt(request=flow.request, missing=("the redacted values", *body), why="they were not kept")
+    parts = {"stopgap.redacted": "the redacted values", "stopgap.cut": "the end of the body"}
+    missing = tuple(part for key, part in parts.items() if flow.metadata.get(key))
+    return Rebuilt(request=flow.request, missing=missing, why="they were not kept")
 
 
 def _found(wanted: Wanted, read: Config) -> Event:
@@ -158,7 +159,8 @@ def _explained(event: Event, read: Config, site: int, request: Rebuilt) -> int:
     out = console()
     known = {rule.id: rule for rule in ruleset.rules}
     out.print(render(seen, known, built.excepted.get(seen.site, ())), end="")
-    out.print(Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: {request.why}"))
+    if request.missing:
+        out.print(Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: {request.why}"))
     cause = (event.reason, event.rule_id)
     if not any((found.reason, found.rule or "") == cause for found in seen.findings):
         told = f"then it was {event.reason}: for a part that is not known, or the rules have changed since"

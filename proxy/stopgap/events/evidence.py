@@ -134,6 +134,8 @@ class Archive:
 
     def _ring(self, site: str, keeping: Keeping) -> ring.Ring:
         if site not in self._rings:
+            for gone in self._rings.keys() - self._known.keeping.keys():
+                self._rings.pop(gone).close()
             self._rings[site] = ring.Ring(ring.folder(self._known.state, site), keeping.bytes)
         self._rings[site].budget = keeping.bytes
         return self._rings[site]
@@ -179,6 +181,7 @@ class Archive:
 def worded(now: float, version: str, capture: Captured, line: EventLine | None, known: Known) -> bytes:
     """A capture as a flow, without its secrets."""
     keeping = known.keeping[capture.site]
+    raw = _redactor((*keeping.redact, *(FORWARDED if known.masked else ())))(capture.raw)
     metadata: dict[str, str | int | bool] = {
         flows.EVENT: f"{capture.event:016x}",
         flows.SITE: capture.site,
@@ -186,6 +189,7 @@ def worded(now: float, version: str, capture: Captured, line: EventLine | None, 
         "stopgap.ruleset": version,
         "stopgap.body": capture.form,
         "stopgap.cut": capture.cut,
+        "stopgap.redacted": raw != capture.raw,
     }
     comment, mark = "Passed; kept as one of a sample.", ""
     if line is not None:
@@ -202,7 +206,6 @@ def worded(now: float, version: str, capture: Captured, line: EventLine | None, 
         comment, mark = _comment(action, reason, rule, known.titles)
         if action in ANSWERED:
             metadata[flows.STATUS] = status
-    hidden = (*keeping.redact, *(FORWARDED if known.masked else ()))
     told = flows.Told(
         client=masked(capture.client) if known.masked else capture.client,
         tls=capture.tls,
@@ -212,7 +215,7 @@ def worded(now: float, version: str, capture: Captured, line: EventLine | None, 
         marked=mark,
         error=f"{comment[:-1]} (Stopgap keeps no answers)",
     )
-    return flows.written(_redactor(hidden)(capture.raw), capture.head, told, capture.form == "decoded")
+    return flows.written(raw, capture.head, told, capture.form == "decoded")
 
 
 def _comment(action: str, reason: str, rule: str, titles: Mapping[str, str]) -> tuple[str, str]:

@@ -69,6 +69,7 @@ def test_a_request_is_kept_with_its_verdict(tmp_path: Path) -> None:
         "stopgap.ruleset": "f00d",
         "stopgap.body": "sent",
         "stopgap.cut": False,
+        "stopgap.redacted": True,
         "stopgap.status": 404,
     }
     written, size = made.kept["s"]
@@ -186,6 +187,8 @@ def test_a_reload_changes_what_is_kept(tmp_path: Path) -> None:
     until(lambda: made.kept["s"][0] == 1)
     made.follow(known(tmp_path, t=KEEPING))
     made.put(report((captured(), line()), (captured(site="t"), line())))
+    until(lambda: made.kept["t"][0] == 1)
+    assert list(made._rings) == ["t"]
     made.close(5.0)
     assert (len(read(tmp_path)), len(read(tmp_path, "t"))) == (1, 1)
     assert sum(made.dropped.values()) == 0
