@@ -16,7 +16,7 @@ import msgspec
 from rich.text import Text
 
 from stopgap import config, texts
-from stopgap.cli import gate
+from stopgap.cli import evidence, gate
 from stopgap.cli.judged import View, show
 from stopgap.cli.terminal import FINDINGS, console
 from stopgap.config import Config, access, edit
@@ -56,7 +56,7 @@ def explain_event(wanted: Wanted, view: View) -> int:
     out = console()
     for label, text in [] if view.as_json else _facts(event):
         out.print(Text.assemble((f"{label:<10}", "dim"), text))
-    request = rebuilt(event)
+    request = _kept(event, view) or rebuilt(event)
     if request is None:
         if view.as_json:
             click.echo(msgspec.json.encode({"event": event}).decode())
@@ -65,6 +65,23 @@ def explain_event(wanted: Wanted, view: View) -> int:
         return _hopeless(event.reason) if wanted.propose else FINDINGS
     code = _explained(event, view, site, request)
     return _proposed(wanted, event, read, site, request) if wanted.propose else code
+
+
+def _kept(event: Event, view: View) -> Rebuilt | None:
+    """The request as it was kept: of an answer to a detection, that of the detection."""
+    out = console(sys.stderr if view.as_json else None)
+    try:
+        flow = evidence.kept(view.config, event.site, event.cause or event.event_id)
+    except OSError as error:
+        told = f"cannot be read: {error.strerror}; what follows is of the event alone"
+        out.print(Text.assemble(("evidence  ", "dim"), told))
+        return None
+    if flow is None:
+        return None
+    out.print(Text.assemble(("evidence  ", "dim"), "the request as it was kept, without its secrets"))
+    parts = {"stopgap.redacted": "the redacted values", "stopgap.cut": "the end of the body"}
+    missing = tuple(part for key, part in parts.items() if flow.metadata.get(key))
+    return Rebuilt(request=flow.request, missing=missing, why="they were not kept")
 
 
 def _found(wanted: Wanted, read: Config) -> Event:
@@ -148,9 +165,8 @@ def _explained(event: Event, view: View, site: int, request: Rebuilt) -> int:
     if view.as_json:
         return FINDINGS if seen.verdict else 0
     out = console()
-    out.print(
-        Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: an event does not hold them")
-    )
+    if request.missing:
+        out.print(Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: {request.why}"))
     cause = (event.reason, event.rule_id)
     if not any((found.reason, found.rule or "") == cause for found in seen.findings):
         told = f"then it was {event.reason}: for a part that is not known, or the rules have changed since"

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import click
 
 from stopgap import config
+from stopgap.cli import evidence
 from stopgap.cli.event import Wanted, explain_event
 from stopgap.cli.judged import View, other_sides, show
 from stopgap.cli.terminal import FINDINGS, wrong_input
@@ -60,6 +61,11 @@ _KEPT = "".join(chr(code) for code in range(0x21, 0x7F))
 )
 @click.option("--event", metavar="ID", help="Explain the request of this event: the id on the block page.")
 @click.option(
+    "--flow",
+    metavar="FILE",
+    help="Explain the first request of this flow file, or folder of such; with --event that of the event.",
+)
+@click.option(
     "--log", metavar="FILE", help="Where the event is told; - for standard input. [that of --config]"
 )
 @click.option(
@@ -80,6 +86,7 @@ def explain(
     also: tuple[str, ...],
     as_json: bool,
     line: str | None,
+    flow: str | None,
     **of_event: Any,
 ) -> None:
     """Show every reading of REQUEST, what matched where, and the verdict.
@@ -87,7 +94,8 @@ def explain(
     REQUEST is a request line such as 'GET /x.ida HTTP/1.0', a URL, a path, or "-" for a raw request on
     standard input. In a request line {N*224} repeats and \\xHH is a raw byte, as in the vectors of the rules.
 
-    With --event the request is that of an event, as far as an event tells it: method, target and host. With
+    With --event the request is that of an event: as it was kept ([site.evidence]), or else as far as an event
+    tells it: method, target and host. --flow takes one from a flow file of Stopgap or mitmproxy. With
     --except the narrowest exception is proposed that lets it pass: on its path alone, for one field or in one
     compat mode where that is enough, for 90 days; or the number that a limit needs. --write puts it into the
     configuration, comments kept, if `stopgap check` would accept that.
@@ -103,6 +111,7 @@ def explain(
       stopgap explain --also all 'GET /x.%2569da HTTP/1.0'
       stopgap explain --line ex010719.log:4 -c stopgap.toml --also stopgap.toml.new
       stopgap explain --event 5f1c2a9be0d34417 -c stopgap.toml
+      stopgap explain --flow requests.flow
       stopgap explain --event 5f1c2a9be0d34417 -c stopgap.toml --except \\
           --reason "the search of accounting" --owner sato --write
     """
@@ -111,7 +120,7 @@ def explain(
     if not file:
         flags["origins"] = ["http://127.0.0.1"]
     try:
-        _fitting(request_text, file, line, of_event)
+        _fitting(request_text, file, line, of_event, flow)
         given = {key: value for key, value in flags.items() if value is not None}
         read = config.load(file, given)
         view = View(
@@ -122,11 +131,15 @@ def explain(
             side=other_sides(of_event["admin"], file),
         )
         found = None if line is None else _of_line(line, read)
-        if of_event["event"] is not None or isinstance(found, Event):
+        if isinstance(found, Event) or (of_event["event"] is not None and flow is None):
             event = found if isinstance(found, Event) else None
             raise SystemExit(explain_event(Wanted(**of_event, told=event), view))
-        raw, named = found[:2] if found else _request(request_text or "")
         client = found.client.decode("latin-1") if found else ""
+        if flow is not None:
+            one = evidence.chosen(flow, of_event["event"])
+            raw, named, site = one.request, True, site or evidence.site_of(one, read)
+        else:
+            raw, named = found[:2] if found else _request(request_text or "")
         seen, _ = show(view, _site(read, site, named), raw, client)
     except InputError as error:
         wrong_input(error)
@@ -145,9 +158,19 @@ def _of_line(text: str, read: config.Config) -> Told | Event:
     return lines.at(text, host) or lines.of_text(os.fsencode(text), host)
 
 
-def _fitting(request: str | None, file: str | None, line: str | None, of_event: Mapping[str, Any]) -> None:
+def _fitting(
+    request: str | None, file: str | None, line: str | None, of_event: Mapping[str, Any], flow: str | None
+) -> None:
     """Raise `ConfigError` for flags that do not go together."""
     given = [f"--{'except' if flag == 'propose' else flag}" for flag, value in of_event.items() if value]
+    if flow is not None:
+        if request is not None or line is not None:
+            name = "REQUEST" if line is None else "--line"
+            raise ConfigError(f"{name}: give either {name} or --flow")
+        given = [flag for flag in given if flag != "--event"]
+        if wrong := [flag for flag in given if flag != "--admin"]:
+            raise ConfigError(f"{wrong[0]}: does not go with --flow")
+        return
     asked = [name for name in (request, of_event["event"], line) if name is not None]
     if len(asked) != 1:
         what = "give it, --event or --line, only one" if asked else "is missing; give it, --event or --line"
