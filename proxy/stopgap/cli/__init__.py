@@ -32,6 +32,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "stopgap.cli.replay",
             "Judge logs and recorded requests by another ruleset, and say what it would judge otherwise.",
         ),
+        "workbench": (
+            "stopgap.cli.workbench",
+            "Look into requests with mitmproxy: hold, edit, send again, and see the verdict.",
+        ),
     },
     "Ask a running gate": {
         "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
