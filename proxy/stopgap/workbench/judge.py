@@ -61,6 +61,7 @@ class Judge:
         self.index = _index(read, site)
         self.site = read.sites[self.index]
         self.ruleset = load.load(read)
+        spec.build(read, self.ruleset)  # whatever is wrong is told with its line
         alone = msgspec.structs.replace(
             read,
             sites=(msgspec.structs.replace(self.site, hosts=("*",)),),

@@ -47,9 +47,7 @@ def vector(judge: Judge, judged: Judged, kind: str) -> str:
         head = f'rule "{rule.id}" ({rule.pack}.toml) {"catches" if judged.event else "passes"} this'
     else:
         head = f"reason {wanted[0]}" if wanted[0] else "no rule catches this"
-    quoted = tomlkit.string(
-        ("\n" if "\n" in text else "") + text.replace("'", r"\x27"), literal=True, multiline="\n" in text
-    )
+    quoted = tomlkit.string(text.replace("'", r"\x27"), literal=True, multiline="\n" in text)
     return f"# {head}\n{kind} = [{quoted.as_string()}]\n"
 
 

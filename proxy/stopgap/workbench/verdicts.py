@@ -45,7 +45,18 @@ class Verdicts:
         flow.request.stream = False
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """The request is complete, or read from a file, or sent again."""
+        """The request is complete, or read from a file, or sent again.
+
+        mitmproxy goes on without an addon that fails: what could not be judged is not sent.
+        """
+        try:
+            await self._judge(flow)
+        except Exception:
+            if flow.killable:
+                flow.kill()
+            raise
+
+    async def _judge(self, flow: http.HTTPFlow) -> None:
         before = messages.written(flow)
         if not flow.live:
             raw = flow.metadata.get(RAW)
@@ -71,8 +82,7 @@ class Verdicts:
             return
         recorder = self.wire.of(flow.client_conn)
         if recorder:
-            judged = recorder.refused or self._asked(recorder.so_far, flow.client_conn)
-            note(flow, judged, CAME)
+            note(flow, recorder.judged(), CAME)
 
     def _carry_out(self, flow: http.HTTPFlow, judged: Judged) -> None:
         if judged.answer:

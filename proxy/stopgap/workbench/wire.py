@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Server
+from mitmproxy.proxy.layers.http._http1 import Http1Server, make_error_response
 
 from stopgap.workbench.judge import Judged
 
@@ -39,23 +39,28 @@ class Recorder(Http1Server):
         super().__init__(context)
         self.request_bytes = b""
         """The request that was complete last, as it came."""
-        self.refused: Judged | None = None
-        """What the gate said of a request that mitmproxy did not take."""
         self._taken = bytearray()
         self._longest = longest
         self._ask = ask
+        self._judged: Judged | None = None
+
+    def judged(self) -> Judged:
+        """What the gate says of a request that mitmproxy does not take; asked once: it has one event."""
+        if self._judged is None or self._judged.request != self.came:
+            self._judged = self._ask(self.came, self.context.client)
+        return self._judged
 
     @property
-    def so_far(self) -> bytes:
-        """What has come of the request that is not complete, and whatever stands behind it."""
-        return bytes(self._taken)
+    def came(self) -> bytes:
+        """The request in progress: whole if it is complete, else what has come so far."""
+        return self.request_bytes if self.request_done else bytes(self._taken)
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and self.state not in (self.passthrough, self.done):
             self._taken += event.data
             in_head = self.state == self.read_headers
             if len(self._taken) > (LONGEST_HEAD if in_head else self._longest):
-                yield from self._end(in_head)
+                yield from self._give_up("longer than the workbench reads")
                 return
         for command in super()._handle_event(event):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestEndOfMessage):
@@ -72,30 +77,47 @@ class Recorder(Http1Server):
         if self.state == self.read_headers and 0 < len(self.buf) < before:
             yield from self.read_headers(event)  # an empty line stood before the request
 
+    def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """As mitmproxy reads a body; one with a fault in it is answered too, and so is one with trailers."""
+        try:
+            for command in super().read_body(event):
+                broken = isinstance(command, commands.CloseConnection)
+                if broken and isinstance(event, events.DataReceived) and not self.request_done:
+                    yield from self._last_words()
+                yield command
+        except NotImplementedError as error:
+            yield from self._give_up(str(error))
+
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
         """As mitmproxy answers; where it refuses a head by its own checks, as the gate does."""
-        unread = isinstance(event, ResponseProtocolError) and not self.request_done
+        checked = (
+            isinstance(event, ResponseProtocolError) and event.code is ErrorCode.REQUEST_VALIDATION_FAILED
+        )
         for command in super().send(event):
-            yield self._answered(command) if unread else command
+            yield self._answered(command) if checked else command
 
     def _answered(self, command: commands.Command) -> commands.Command:
         """mitmproxy's page about a request that it does not take -> the page of the gate."""
         if isinstance(command, commands.SendData):
-            self.refused = self._ask(self.so_far, self.context.client)
-            if self.refused.answer is not None:
-                return commands.SendData(command.connection, self.refused.answer)
+            answer = self.judged().answer
+            if answer is not None:
+                return commands.SendData(command.connection, answer)
         return command
 
-    def _end(self, in_head: bool) -> layer.CommandGenerator[None]:
-        """More bytes than any request may have: answer as the gate does, and close."""
-        self.refused = self._ask(self.so_far, self.context.client)
-        if self.refused.answer and not self.response:
-            yield commands.SendData(self.conn, self.refused.answer)
+    def _last_words(self) -> layer.CommandGenerator[None]:
+        """The page of the gate, or of mitmproxy where the gate has none, unless an answer has begun."""
+        answer = self.judged().answer
+        if answer is None:
+            answer = make_error_response(501, "mitmproxy cannot read this request")
+        if answer and not self.response:
+            yield commands.SendData(self.conn, answer)
+
+    def _give_up(self, why: str) -> layer.CommandGenerator[None]:
+        """Answer, close, and read no more."""
+        yield from self._last_words()
         yield commands.CloseConnection(self.conn)
-        if not in_head:
-            error = RequestProtocolError(
-                self.stream_id, "longer than the workbench reads", ErrorCode.REQUEST_TOO_LARGE
-            )
+        if self.request:
+            error = RequestProtocolError(self.stream_id, why, ErrorCode.GENERIC_CLIENT_ERROR)
             yield ReceiveHttp(error)
         self.state = self.done
 
