@@ -21,6 +21,8 @@ from stopgap.errors import ConfigError, InputError
 LISTEN = "127.0.0.1:8082"
 FLAGS = "(flags)"
 """What stands for the name of a file where there is none."""
+MODES = {"script-as-localhost": "detect"}
+"""Of the flags' site: who looks from this machine calls the site by this machine's name."""
 ORIGIN = "http://127.0.0.1"
 """Of a configuration that only judges."""
 LEAST_MEMORY = 512
@@ -56,7 +58,7 @@ OLDEST = (3, 12)
 @click.option(
     "--no-web", is_flag=True, help="No pages: what happens goes to standard output, as in mitmdump."
 )
-@click.option("--hold", default="", metavar="FILTER", help='Hold what matches: "~m POST"; "." is all.')
+@click.option("--hold", default="", metavar="FILTER", help='Hold requests that match: "~m POST"; "." is all.')
 @click.option("--read", metavar="FLOWS", help="Show the flows of this file with the verdicts of now.")
 @click.option("--keep", default=1000, show_default=True, metavar="N", help="Most flows; the oldest go first.")
 @click.option("--memory", default=1024, show_default=True, metavar="MIB", help="Most memory of the process.")
@@ -171,7 +173,7 @@ def _configuration(file: str | None, given: dict[str, Any]) -> tuple[Config, str
         )
     site.setdefault("origins", [ORIGIN])
     config.load(None, {**flags, **site})  # what is wrong is told by its flag
-    text = tomlkit.dumps({"site": [{"name": "default", **site}]})
+    text = tomlkit.dumps({"site": [{"name": "default", **site, "modes": MODES}]})
     with texts.replaced({FLAGS: text.encode()}):
         return config.load(FLAGS, {"listen": [given["listen"]]}), text
 
@@ -179,6 +181,8 @@ def _configuration(file: str | None, given: dict[str, Any]) -> tuple[Config, str
 def _need_loopback(listen: Address, exposed: bool) -> None:
     if listen.path:
         raise ConfigError(f"--listen: {listen}: mitmproxy listens on TCP only")
+    if listen.port == 0:
+        raise ConfigError(f"--listen: {listen}: name a port, such as {LISTEN}")
     try:
         loopback = ipaddress.ip_address(listen.host).is_loopback
     except ValueError:

@@ -150,7 +150,7 @@ def _options(bench: Bench, judge: Judge, folder: str) -> dict[str, Any]:
         "server": bench.origin is not None,
         "ssl_insecure": not tls.verify,
         "ssl_verify_upstream_trusted_ca": tls.ca or None,
-        "intercept": bench.hold or None,
+        "intercept": f"~q & ({bench.hold})" if bench.hold else None,  # no answers
         "rfile": bench.read or None,
         "web_port": bench.web_port,
         "web_open_browser": False,

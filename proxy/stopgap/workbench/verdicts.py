@@ -60,8 +60,8 @@ class Verdicts:
         before = messages.written(flow)
         if not flow.live:
             raw = flow.metadata.get(RAW)
-            known = isinstance(raw, bytes)
-            note(flow, self.judge.ask(raw if isinstance(raw, bytes) else before), CAME if known else HELD)
+            request, which = (raw, CAME) if isinstance(raw, bytes) else (before, HELD)
+            note(flow, self._asked(request), which)
             return
         recorder = None if flow.is_replay else self.wire.of(flow.client_conn)
         judged = self._asked(recorder.request_bytes if recorder else before, flow.client_conn)
@@ -98,9 +98,10 @@ class Verdicts:
             request.scheme = "https" if self._origin.tls else "http"
             messages.take(flow, judged.sent)
 
-    def _asked(self, request: bytes, client: Client) -> Judged:
-        address = client.peername[0] if client.peername else "127.0.0.1"
-        judged = self.judge.ask(request, address, client.tls)
+    def _asked(self, request: bytes, client: Client | None = None) -> Judged:
+        """Ask the judge; what it found goes to the log. A client that is there may be one of an exception."""
+        address = client.peername[0] if client and client.peername else "127.0.0.1"
+        judged = self.judge.ask(request, address, bool(client and client.tls))
         if judged.event:
             LOG.info("%s: %s", said(judged), shown(request.partition(b"\r\n")[0].decode("latin-1")))
         return judged
