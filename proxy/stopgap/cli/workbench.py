@@ -25,7 +25,7 @@ MODES = {"script-as-localhost": "detect"}
 """Of the flags' site: who looks from this machine calls the site by this machine's name."""
 ORIGIN = "http://127.0.0.1"
 """Of a configuration that only judges."""
-LEAST_MEMORY = 512
+LEAST_MEMORY = 768
 FATES = {
     "block": "refuses",
     "canary": "for some clients refuses, for all others marks AND FORWARDS",
@@ -84,6 +84,9 @@ def workbench(file: str | None, site: str | None, **given: Any) -> None:
         from stopgap.workbench import run
         from stopgap.workbench.judge import Judge
 
+        run.need_filter(given["hold"])
+        if given["read"]:
+            run.need_flows(given["read"])
         judge = Judge(read, text, site)
         _need_plain(judge.site.origin_tls)
     except InputError as error:
@@ -148,12 +151,8 @@ def _in_bounds(given: dict[str, Any]) -> None:
         raise ConfigError(f"--keep: must be at least 1, not {given['keep']}")
     if given["memory"] < LEAST_MEMORY:
         raise ConfigError(f"--memory: must be at least {LEAST_MEMORY} (MiB), not {given['memory']}")
-    if given["read"]:
-        try:
-            with Path(given["read"]).open("rb"):
-                pass
-        except OSError as error:
-            raise ConfigError(f"--read: {given['read']}: cannot be read: {error.strerror}") from None
+    if given["hold"] and given["no_web"]:
+        raise ConfigError("--hold: needs mitmweb's pages to let go of what is held; leave out --no-web")
 
 
 def _configuration(file: str | None, given: dict[str, Any]) -> tuple[Config, str]:

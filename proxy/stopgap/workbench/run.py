@@ -12,21 +12,25 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from mitmproxy import ctx, exceptions
+from mitmproxy import ctx, exceptions, flowfilter
 from mitmproxy.addons.view import View
+from mitmproxy.io import FlowReader
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 from mitmproxy.tools.web.master import WebMaster
 
 from stopgap.config import Address
+from stopgap.errors import ConfigError
 from stopgap.workbench.judge import Judge
 from stopgap.workbench.kept import Kept
 from stopgap.workbench.verdicts import Verdicts
 from stopgap.workbench.view import Commands
+from stopgap.workbench.wire import Room
 
 FIXED: Mapping[str, Any] = {
     "keep_host_header": True,
@@ -48,7 +52,8 @@ FIXED: Mapping[str, Any] = {
 COLUMNS = ["icon", "method", "path", "status", "size", "time", "comment"]
 NOWHERE = Address("127.0.0.1", 9)
 """The origin where there is none: nothing is sent to it."""
-HEAD_ROOM = 1024 * 1024
+MEBIBYTE = 1024 * 1024
+HEAD_ROOM = MEBIBYTE
 """Bytes that a request may have beside its body, chunk headers included."""
 
 
@@ -96,13 +101,41 @@ class Banner:
         sys.stderr.flush()
 
 
+def need_filter(text: str) -> None:
+    """Raise `ConfigError` unless `text` is a filter of mitmproxy's, or empty."""
+    try:
+        flowfilter.parse(text or ".")
+    except ValueError:
+        raise ConfigError(
+            f'--hold: "{text}" is no filter of mitmproxy\'s; write "~m POST", "~u /login" or "." for all'
+        ) from None
+
+
+def need_flows(file: str) -> None:
+    """Raise `ConfigError` unless mitmproxy can read all of a file of flows."""
+    try:
+        with Path(file).open("rb") as flows:
+            for _ in FlowReader(flows).stream():
+                pass
+    except OSError as error:
+        raise ConfigError(f"--read: {file}: cannot be read: {error.strerror}") from None
+    except exceptions.FlowReadException as error:
+        raise ConfigError(f"--read: {file}: is no whole file of flows: {error}") from None
+
+
 def limit_memory(mebibytes: int) -> None:
     """Let this process have no more address space than this."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = mebibytes * 1024 * 1024
+    wanted = mebibytes * MEBIBYTE
     resource.setrlimit(
         resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
     )
+
+
+def room(body: int, memory: int) -> Room:
+    """For requests in progress: each is there up to three times, and while it is judged six times."""
+    together = memory * MEBIBYTE // 16
+    return Room(min(body + HEAD_ROOM, together), together)
 
 
 def run(bench: Bench, judge: Judge, lines: Callable[[str], list[str]]) -> None:
@@ -119,9 +152,8 @@ async def _run(bench: Bench, judge: Judge, folder: str, lines: Callable[[str], l
     store: View | None = master.addons.get("view")
     chosen = _options(bench, judge, folder)
     fixed = {name: value for name, value in chosen.items() if name in FIXED or name in ("mode", "confdir")}
-    longest = judge.site.limits["body"] + HEAD_ROOM
-    verdicts = Verdicts(judge, longest, bench.origin, master)
-    kept = Kept(store, bench.keep, bench.memory * 1024 * 1024 // 4)
+    verdicts = Verdicts(judge, room(judge.site.limits["body"], bench.memory), bench.origin, master)
+    kept = Kept(store, bench.keep, bench.memory * MEBIBYTE // 8)
     master.addons.add(verdicts, verdicts.wire, kept, Commands(judge), Banner(master, lines))
     try:
         master.options.update(**{key: value for key, value in chosen.items() if key in master.options})

@@ -17,7 +17,7 @@ from stopgap.config import Address
 from stopgap.ruleset.explain import shown
 from stopgap.workbench import messages
 from stopgap.workbench.judge import Judge, Judged
-from stopgap.workbench.wire import Wire
+from stopgap.workbench.wire import Room, Wire
 
 LOG = logging.getLogger("stopgap.workbench")
 OURS = "stopgap: "
@@ -34,9 +34,9 @@ RAW = "workbench.request"
 class Verdicts:
     """Judges every flow; `origin` None: there is nothing to send to."""
 
-    def __init__(self, judge: Judge, longest: int, origin: Address | None, master: Master) -> None:
+    def __init__(self, judge: Judge, room: Room, origin: Address | None, master: Master) -> None:
         self.judge = judge
-        self.wire = Wire(longest, self._asked)
+        self.wire = Wire(room, self._asked)
         self._origin = origin
         self._master = master
 

@@ -32,21 +32,32 @@ LONGEST_HEAD = 256 * 1024
 """Bytes of a head that mitmproxy may collect; the gate's own limits are smaller."""
 
 
+class Room:
+    """How many bytes the requests in progress may have: one, and all `together`."""
+
+    def __init__(self, longest: int, together: int) -> None:
+        self.longest = longest
+        self.together = together
+        self.used = 0
+
+
 class Recorder(Http1Server):
     """mitmproxy's reader of one client connection, which remembers the bytes of the request in progress."""
 
-    def __init__(self, context: Context, longest: int, ask: Ask) -> None:
+    def __init__(self, context: Context, room: Room, ask: Ask) -> None:
         super().__init__(context)
         self.request_bytes = b""
-        """The request that was complete last, as it came."""
+        """The request that is complete, as it came, until its answer is."""
         self._taken = bytearray()
-        self._longest = longest
+        self._room = room
+        self._weight = 0
         self._ask = ask
         self._judged: Judged | None = None
 
     def judged(self) -> Judged:
         """What the gate says of a request that mitmproxy does not take; asked once: it has one event."""
-        if self._judged is None or self._judged.request != self.came:
+        over = self.state == self.done
+        if self._judged is None or not (over or self._judged.request == self.came):
             self._judged = self._ask(self.came, self.context.client)
         return self._judged
 
@@ -58,16 +69,41 @@ class Recorder(Http1Server):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.DataReceived) and self.state not in (self.passthrough, self.done):
             self._taken += event.data
-            in_head = self.state == self.read_headers
-            if len(self._taken) > (LONGEST_HEAD if in_head else self._longest):
-                yield from self._give_up("longer than the workbench reads")
-                return
+            self._weigh()
+            longest = LONGEST_HEAD if self.state == self.read_headers else self._room.longest
+            if len(self._taken) > longest:
+                yield from self._give_up("longer than the workbench reads", self._page())
+            elif self._room.used > self._room.together:
+                page = make_error_response(503, "the workbench has no room for more requests")
+                yield from self._give_up("no room beside the requests of others", page)
+            else:
+                yield from self._handed_on(event)
+        else:
+            yield from self._handed_on(event)
+        self._weigh()
+
+    def _handed_on(self, event: events.Event) -> layer.CommandGenerator[None]:
         for command in super()._handle_event(event):
             if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestEndOfMessage):
                 taken = len(self._taken) - len(self.buf)
                 self.request_bytes = bytes(self._taken[:taken])
                 del self._taken[:taken]
             yield command
+
+    def _weigh(self) -> None:
+        """Count what is held here; a request counts until its answer is complete."""
+        if not self.request_done:
+            self.request_bytes = b""
+        self._room.used -= self._weight
+        self._weight = len(self._taken) + len(self.request_bytes)
+        self._room.used += self._weight
+
+    def forget(self) -> None:
+        """The client has gone. Let go at once of what Python would find only as a cycle."""
+        self.request_bytes, self._judged = b"", None
+        self._taken.clear()
+        self._room.used -= self._weight
+        self._weight = 0
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         """As mitmproxy reads a head; what it cannot parse is answered as the gate does."""
@@ -83,10 +119,10 @@ class Recorder(Http1Server):
             for command in super().read_body(event):
                 broken = isinstance(command, commands.CloseConnection)
                 if broken and isinstance(event, events.DataReceived) and not self.request_done:
-                    yield from self._last_words()
+                    yield commands.SendData(self.conn, self._page())
                 yield command
         except NotImplementedError as error:
-            yield from self._give_up(str(error))
+            yield from self._give_up(str(error), self._page())
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:
         """As mitmproxy answers; where it refuses a head by its own checks, as the gate does."""
@@ -104,29 +140,28 @@ class Recorder(Http1Server):
                 return commands.SendData(command.connection, answer)
         return command
 
-    def _last_words(self) -> layer.CommandGenerator[None]:
-        """The page of the gate, or of mitmproxy where the gate has none, unless an answer has begun."""
+    def _page(self) -> bytes:
+        """The page of the gate, or of mitmproxy where the gate has none."""
         answer = self.judged().answer
-        if answer is None:
-            answer = make_error_response(501, "mitmproxy cannot read this request")
-        if answer and not self.response:
-            yield commands.SendData(self.conn, answer)
+        return make_error_response(501, "mitmproxy cannot read this request") if answer is None else answer
 
-    def _give_up(self, why: str) -> layer.CommandGenerator[None]:
-        """Answer, close, and read no more."""
-        yield from self._last_words()
+    def _give_up(self, why: str, page: bytes) -> layer.CommandGenerator[None]:
+        """Answer unless an answer has begun, close, and read no more."""
+        if page and not self.response:
+            yield commands.SendData(self.conn, page)
         yield commands.CloseConnection(self.conn)
         if self.request:
             error = RequestProtocolError(self.stream_id, why, ErrorCode.GENERIC_CLIENT_ERROR)
             yield ReceiveHttp(error)
+        self._taken.clear()
         self.state = self.done
 
 
 class Wire:
     """The addon that puts a recorder before every client connection, and finds it again."""
 
-    def __init__(self, longest: int, ask: Ask) -> None:
-        self._longest = longest
+    def __init__(self, room: Room, ask: Ask) -> None:
+        self._room = room
         self._ask = ask
         self._recorders: dict[str, Recorder] = {}
 
@@ -135,13 +170,14 @@ class Wire:
         context = nextlayer.context
         http = context.layers[-1] if nextlayer.layer else None
         if isinstance(http, layers.HttpLayer) and context.client not in http.connections:
-            recorder = Recorder(context.fork(), self._longest, self._ask)
+            recorder = Recorder(context.fork(), self._room, self._ask)
             http.connections[context.client] = recorder
             self._recorders[context.client.id] = recorder
 
     def client_disconnected(self, client: Client) -> None:
         """Nothing more comes."""
-        self._recorders.pop(client.id, None)
+        if recorder := self._recorders.pop(client.id, None):
+            recorder.forget()
 
     def of(self, client: Client) -> Recorder | None:
         """The recorder of a client connection that is open; None for a flow that was played back."""

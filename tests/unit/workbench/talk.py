@@ -26,6 +26,7 @@ from stopgap.config import Address
 from stopgap.workbench.judge import Judge
 from stopgap.workbench.run import FIXED
 from stopgap.workbench.verdicts import Verdicts
+from stopgap.workbench.wire import Room
 
 ORIGIN = Address("192.0.2.10", 80)
 FILE = "talk.toml"
@@ -65,10 +66,10 @@ class Seen:
 class Bench:
     """mitmproxy with the addons; `before` stand before ours, `behind` behind them."""
 
-    def __init__(self, tctx: Any, judge: Judge, *before: object, longest: int = 40_000_000) -> None:
+    def __init__(self, tctx: Any, judge: Judge, *before: object, room: Room | None = None) -> None:
         self.master = tctx.master
         self.seen = Seen()
-        self.verdicts = Verdicts(judge, longest, ORIGIN, self.master)
+        self.verdicts = Verdicts(judge, room or Room(40_000_000, 80_000_000), ORIGIN, self.master)
         self.master.addons.add(NextLayer(), *before, self.seen, self.verdicts, self.verdicts.wire)
         self.options = tctx.options
         tctx.options.update(**{key: value for key, value in FIXED.items() if key in tctx.options})

@@ -71,5 +71,11 @@ def test_memory_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_requests_in_progress_have_a_part_of_the_memory() -> None:
+    roomy, tight = run.room(30_000_000, 1024), run.room(300_000_000, 768)
+    assert (roomy.longest, roomy.together) == (30_000_000 + run.HEAD_ROOM, 64 * run.MEBIBYTE)
+    assert (tight.longest, tight.together) == (48 * run.MEBIBYTE, 48 * run.MEBIBYTE)
+
+
 def test_nothing_of_it_is_kept(tmp_path: Path) -> None:
     assert run._options(BENCH, judge(), str(tmp_path))["confdir"] == str(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("mitmproxy", reason="mitmproxy needs Python 3.12")
 
 from stopgap.workbench.verdicts import RAW
-from stopgap.workbench.wire import LONGEST_HEAD
+from stopgap.workbench.wire import LONGEST_HEAD, Room
 from tests.unit.workbench.talk import Bench, held, judge
 
 HOST = b"Host: kaikei.test\r\n"
@@ -71,7 +71,7 @@ def test_a_head_without_end(beginning: bytes) -> None:
 )
 def test_a_body_longer_than_is_read(framing: bytes) -> None:
     async def test(tctx: Any) -> None:
-        bench = Bench(tctx, judge(limits={"body": 1000}), longest=5000)
+        bench = Bench(tctx, judge(limits={"body": 1000}), room=Room(5000, 10**9))
         client = await bench.client().start()
         await client.says(b"POST /a.asp HTTP/1.1\r\n" + HOST + framing)
         for _ in range(6):
@@ -80,6 +80,30 @@ def test_a_body_longer_than_is_read(framing: bytes) -> None:
         assert client.got.startswith(b"HTTP/1.1 413")
         assert not client.sent
         assert bench.seen.flows[0].metadata["workbench.reason"] == "body-too-long"
+
+    held(test)
+
+
+def test_requests_share_a_room_until_they_are_answered() -> None:
+    raw = b"POST /a.asp HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\n" + b"a" * 1000
+
+    async def test(tctx: Any) -> None:
+        room = Room(5000, 2500)
+        bench = Bench(tctx, judge(server="iis6"), room=room)
+        first, second, third = [await bench.client().start() for _ in range(3)]
+        await first.says(raw)
+        await second.says(raw)
+        assert room.used == 2 * len(raw)
+        await third.says(raw)
+        assert third.got.startswith(b"HTTP/1.1 503")
+        assert third.closed
+        assert not third.sent
+        await first.answers(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert room.used == len(raw)
+        await second.leaves()
+        assert room.used == 0
+        await first.says(raw)
+        assert first.sent.count(b"POST /a.asp") == 2
 
     held(test)
 
