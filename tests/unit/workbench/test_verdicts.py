@@ -1,6 +1,8 @@
 """Does the workbench say and do what the gate does, with every vector of every pack?"""
 
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,3 +236,11 @@ def test_without_an_origin_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> N
         assert not client.sent
 
     held(test)
+
+
+@pytest.mark.parametrize("page", ["workbench.md", "ja/workbench.md"])
+def test_the_pages_count_what_cannot_be_held(page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text("utf-8")
+    counts = [int(number) for number in re.findall(r"^\| (\d+)(?: 個)?: ", text, re.M)]
+    forwarded = NOT_TAKEN["passes"]
+    assert counts == [sum(WITHOUT_A_FLOW.values()), sum(NOT_TAKEN.values()) - forwarded, forwarded]
