@@ -16,8 +16,9 @@ from tests.e2e.gate import Gate, guarding, resident
 from tests.soak.slope import BLOCKS, Slope, slope
 from tests.soak.traffic import FILES, KINDS, RULES, TUNNEL, Place, origin
 
-RELOAD = 5.0
-"""Seconds between two reloads of each gate."""
+RELOAD = 1.0
+"""Seconds between two reloads of each gate. The memory of a supervisor settles within some 300 of them: fewer
+would take that for growth, or would not see growth behind it."""
 WARM = 0.25
 """This part of a soak is warm-up and not in the slope."""
 BOUNDS = {"KiB": 64.0, "descriptors": 0.5}
