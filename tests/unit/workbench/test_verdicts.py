@@ -58,10 +58,8 @@ def test_every_vector_is_judged_as_the_gate_judges_it(mode: str) -> None:
                 assert bytes(client.sent) == (b"" if flow.error else there.sent), text
             if there.answer and client.got:
                 assert client.got.startswith(there.answer[:12]), text
-                assert GATE_PAGE in client.got, text
-                if flow:
-                    number = flow.metadata["workbench.event"]
-                    assert f"X-Stopgap-Event: {number}\r\n".encode() in client.got, text
+                number = flow.metadata["workbench.event"] if flow else ""
+                assert f"X-Stopgap-Event: {number}".encode() in client.got, text
             bench.seen.flows.clear()
             await client.leaves()
 
