@@ -121,6 +121,7 @@ def _show(told: dict[str, Any]) -> None:
             out.print(Text(f"site {site['name']}: what cannot be judged is FORWARDED", "yellow"))
     _show_modes(told["sites"], out)
     _show_exceptions(told["sites"], out)
+    _show_evidence(told, out)
     workers = _table("worker", "pid", "state", "clients", "waiting", "restarts", "last end")
     for worker in told["workers"]:
         row = (worker[key] for key in ("index", "pid", "state", "clients", "waiting", "restarts", "exit"))
@@ -155,6 +156,19 @@ def _show_exceptions(sites: list[dict[str, Any]], out: Console) -> None:
             )
     if exceptions.row_count:
         out.print(exceptions)
+
+
+def _show_evidence(told: dict[str, Any], out: Console) -> None:
+    """What is kept of requests, and what was not."""
+    kept = _table("evidence of", "requests", "KiB on disk")
+    for one in told.get("evidence", ()):
+        kept.add_row(one["site"], str(one["flows"]), str(one["bytes"] // 1024))
+    if kept.row_count:
+        out.print(kept)
+    lost = {where: count for where, count in told.get("evidence_dropped", {}).items() if count}
+    if lost:
+        where = ", ".join(f"{where} {count}" for where, count in lost.items())
+        out.print(Text(f"requests not kept as evidence: {where}", "yellow"))
 
 
 def _table(*columns: str) -> Table:

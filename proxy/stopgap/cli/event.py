@@ -16,7 +16,7 @@ import msgspec
 from rich.text import Text
 
 from stopgap import config, texts
-from stopgap.cli import gate
+from stopgap.cli import evidence, gate
 from stopgap.cli.terminal import FINDINGS, console
 from stopgap.config import Config, access, edit
 from stopgap.errors import ConfigError, nearest
@@ -54,12 +54,28 @@ def explain_event(wanted: Wanted, read: Config) -> int:
     out = console()
     for label, text in _facts(event):
         out.print(Text.assemble((f"{label:<10}", "dim"), text))
-    request = rebuilt(event)
+    request = _kept(event, read) or rebuilt(event)
     if request is None:
         out.print(Text("the request line could not be read, so there is no request to explain"))
         return _hopeless(event.reason) if wanted.propose else FINDINGS
     code = _explained(event, read, site, request)
     return _proposed(wanted, event, read, site, request) if wanted.propose else code
+
+
+def _kept(event: Event, read: Config) -> Rebuilt | None:
+    """The request as it was kept: of an answer to a detection, that of the detection."""
+    try:
+        flow = evidence.kept(read, event.site, event.cause or event.event_id)
+    except OSError as error:
+        told = f"cannot be read: {error.strerror}; what follows is of the event alone"
+        console().print(Text.assemble(("evidence  ", "dim"), told))
+        return None
+    if flow is None:
+        return None
+    console().print(Text.assemble(("evidence  ", "dim"), "the request as it was kept, without its secrets"))
+    parts = {"stopgap.redacted": "the redacted values", "stopgap.cut": "the end of the body"}
+    missing = tuple(part for key, part in parts.items() if flow.metadata.get(key))
+    return Rebuilt(request=flow.request, missing=missing, why="they were not kept")
 
 
 def _found(wanted: Wanted, read: Config) -> Event:
@@ -143,9 +159,8 @@ def _explained(event: Event, read: Config, site: int, request: Rebuilt) -> int:
     out = console()
     known = {rule.id: rule for rule in ruleset.rules}
     out.print(render(seen, known, built.excepted.get(seen.site, ())), end="")
-    out.print(
-        Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: an event does not hold them")
-    )
+    if request.missing:
+        out.print(Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: {request.why}"))
     cause = (event.reason, event.rule_id)
     if not any((found.reason, found.rule or "") == cause for found in seen.findings):
         told = f"then it was {event.reason}: for a part that is not known, or the rules have changed since"

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import click
 
 from stopgap import config
+from stopgap.cli import evidence
 from stopgap.cli.event import Wanted, explain_event
 from stopgap.cli.terminal import FINDINGS, console, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
@@ -45,6 +46,11 @@ _KEPT = "".join(chr(code) for code in range(0x21, 0x7F))
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
 @click.option("--event", metavar="ID", help="Explain the request of this event: the id on the block page.")
 @click.option(
+    "--flow",
+    metavar="FILE",
+    help="Explain the first request of this flow file, or folder of such; with --event that of the event.",
+)
+@click.option(
     "--log", metavar="FILE", help="Where the event is told; - for standard input. [that of --config]"
 )
 @click.option(
@@ -63,6 +69,7 @@ def explain(
     preset: str | None,
     mode: str | None,
     as_json: bool,
+    flow: str | None,
     **of_event: Any,
 ) -> None:
     """Show every reading of REQUEST, what matched where, and the verdict.
@@ -70,7 +77,8 @@ def explain(
     REQUEST is a request line such as 'GET /x.ida HTTP/1.0', a URL, a path, or "-" for a raw request on
     standard input. In a request line {N*224} repeats and \\xHH is a raw byte, as in the vectors of the rules.
 
-    With --event the request is that of an event, as far as an event tells it: method, target and host. With
+    With --event the request is that of an event: as it was kept ([site.evidence]), or else as far as an event
+    tells it: method, target and host. --flow takes one from a flow file of Stopgap or mitmproxy. With
     --except the narrowest exception is proposed that lets it pass: on its path alone, for one field or in one
     compat mode where that is enough, for 90 days; or the number that a limit needs. --write puts it into the
     configuration, comments kept, if `stopgap check` would accept that.
@@ -79,6 +87,7 @@ def explain(
     Examples:
       stopgap explain 'GET /x.%2569da HTTP/1.0'
       stopgap explain --event 5f1c2a9be0d34417 -c stopgap.toml
+      stopgap explain --flow requests.flow
       stopgap explain --event 5f1c2a9be0d34417 -c stopgap.toml --except \\
           --reason "the search of accounting" --owner sato --write
     """
@@ -87,11 +96,15 @@ def explain(
     if not file:
         flags["origins"] = ["http://127.0.0.1"]
     try:
-        _fitting(request_text, file, of_event)
+        _fitting(request_text, file, of_event, flow)
         read = config.load(file, {key: value for key, value in flags.items() if value is not None})
-        if of_event["event"] is not None:
+        if of_event["event"] is not None and flow is None:
             raise SystemExit(explain_event(Wanted(**of_event), read))
-        raw, named = _request(request_text or "")
+        if flow is not None:
+            found = evidence.chosen(flow, of_event["event"])
+            raw, named, site = found.request, True, site or evidence.site_of(found, read)
+        else:
+            raw, named = _request(request_text or "")
         ruleset = load.load(read)
         specification = spec.build(read, ruleset)
         policy = spec.compiled(specification)
@@ -108,9 +121,16 @@ def explain(
     raise SystemExit(FINDINGS if seen.verdict else 0)
 
 
-def _fitting(request: str | None, file: str | None, of_event: Mapping[str, Any]) -> None:
+def _fitting(request: str | None, file: str | None, of_event: Mapping[str, Any], flow: str | None) -> None:
     """Raise `ConfigError` for flags that do not go together."""
     given = [f"--{'except' if flag == 'propose' else flag}" for flag, value in of_event.items() if value]
+    if flow is not None:
+        if request is not None:
+            raise ConfigError("REQUEST: give either REQUEST or --flow")
+        given = [flag for flag in given if flag != "--event"]
+        if wrong := [flag for flag in given if flag != "--admin"]:
+            raise ConfigError(f"{wrong[0]}: does not go with --flow")
+        return
     if (request is None) == (of_event["event"] is None):
         what = (
             "give either REQUEST or --event" if request is not None else "is missing; give it, or --event ID"

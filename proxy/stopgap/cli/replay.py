@@ -89,9 +89,10 @@ def replay(
     """Say what a configuration would judge otherwise, of what FILEs say that users sent.
 
     FILEs are logs (w3c: W3C extended with #Fields, iis: IIS's own format, ncsa: common or combined), HAR
-    files (har) or raw requests (raw), also packed with gzip; "-" is standard input. Each request is judged by
-    the candidate, the configuration of --config as it is on disk, and by the ruleset in use: that of the
-    running gate, the last one in the folder of --state, or the one that --against names.
+    files (har), flow files of [site.evidence] or of mitmproxy (flow), or raw requests (raw), also packed with
+    gzip; "-" is standard input. Each request is judged by the candidate, the configuration of --config as it
+    is on disk, and by the ruleset in use: that of the running gate, the last one in the folder of --state, or
+    the one that --against names.
 
     A log shows no bodies and few headers; the report says which. Use --answered 200-399 to leave out what
     the server itself turned away.

@@ -26,6 +26,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
     request: bytes
     missing: tuple[str, ...]
+    why: str = "an event does not hold them"
 
 
 def is_id(text: str) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stopgap import _core
+from stopgap.config.model import Evidence
 from stopgap.events.mask import masked
 from stopgap.gate.messages import EventLine
 
@@ -53,7 +54,7 @@ ANSWERED = ("refused", "tarpitted", ANSWER)
 """Actions by which the client gets the status."""
 LOST, LOST_REASON = "lost", "Events came faster than they could be written."
 """Action and reason of the line that says how many events are missing."""
-_SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
+SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
 _ALARM = "The origin answered what a rule had caught and the mode let pass: the hole may be open."
 
 
@@ -64,6 +65,10 @@ class Known(msgspec.Struct, frozen=True):
     """Rule id -> title."""
     masked: bool = False
     """Whether no more of a client is told than its network."""
+    keeping: Mapping[str, Evidence] = {}
+    """Site -> what is kept of its requests, where something is."""
+    state: str = ""
+    """The state folder."""
 
 
 class Event(
@@ -153,7 +158,7 @@ def event(line: EventLine, now: float, known: Known) -> Event:
         event_type=("access", access),
         event_action=action,
         event_outcome=outcome,
-        event_reason=_ALARM if action == ANSWER else _SENTENCE.get(reason, ""),
+        event_reason=_ALARM if action == ANSWER else SENTENCE.get(reason, ""),
         event_start=begun if count else "",
         event_end=ended if count else "",
         count=count,

@@ -34,7 +34,7 @@ from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
 from stopgap.gate.handover import Handover
 from stopgap.gate.keeper import Keeper
-from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
+from stopgap.gate.messages import Activated, Events, Evidence, Failed, Listener, Ready, Report
 from stopgap.gate.reload import Reloads, Watch
 from stopgap.gate.snapshot import snapshot, turned
 from stopgap.gate.sockets import StartError
@@ -202,6 +202,8 @@ class Supervisor:
         """A worker said something."""
         if isinstance(report, Events):
             self.writer.put(report.lines)
+        elif isinstance(report, Evidence):
+            self.writer.keep(report)
         elif isinstance(report, Ready):
             self.reloads.greet(worker)
         elif isinstance(report, Activated):

@@ -14,6 +14,7 @@ from mitmproxy.connection import Client
 from mitmproxy.master import Master
 
 from stopgap.config import Address
+from stopgap.events import flows as evidence
 from stopgap.ruleset.explain import shown
 from stopgap.workbench import messages
 from stopgap.workbench.judge import Judge, Judged
@@ -21,7 +22,8 @@ from stopgap.workbench.wire import Room, Wire
 
 LOG = logging.getLogger("stopgap.workbench")
 OURS = "stopgap: "
-"""What stands before our part of a comment; what stands before that is the operator's."""
+"""What stands before our part of a comment; what stands before that is the operator's, or of the evidence."""
+BEHIND = " | "
 MARKERS = {"passes": "", "detected": ":eyes:", "stripped": ":scissors:", "incomplete": ":question:"}
 REFUSED = ":no_entry:"
 CAME, HELD = "as it came", "as mitmproxy holds it"
@@ -59,9 +61,8 @@ class Verdicts:
     async def _judge(self, flow: http.HTTPFlow) -> None:
         before = messages.written(flow)
         if not flow.live:
-            raw = flow.metadata.get(RAW)
-            request, which = (raw, CAME) if isinstance(raw, bytes) else (before, HELD)
-            note(flow, self._asked(request), which)
+            known = came(flow)
+            note(flow, self._asked(before if known is None else known), HELD if known is None else CAME)
             return
         recorder = None if flow.is_replay else self.wire.of(flow.client_conn)
         judged = self._asked(recorder.request_bytes if recorder else before, flow.client_conn)
@@ -107,10 +108,16 @@ class Verdicts:
         return judged
 
 
+def came(flow: flows.Flow) -> bytes | None:
+    """The bytes of a flow's request as they came, where the workbench or the evidence of a gate kept them."""
+    kept = [flow.metadata.get(key) for key in (RAW, evidence.RAW)]
+    return next((raw for raw in kept if isinstance(raw, bytes)), None)
+
+
 def note(flow: flows.Flow, judged: Judged, which: str) -> None:
     """Write into a flow what was found; `which` bytes were judged."""
-    own, _, _ = flow.comment.partition(OURS)
-    flow.comment = f"{own}{OURS}{said(judged)}"
+    own = flow.comment.partition(OURS)[0].removesuffix(BEHIND)
+    flow.comment = f"{own}{BEHIND if own else ''}{OURS}{said(judged)}"
     if not own:
         flow.marked = MARKERS.get(judged.fate, REFUSED)
     facts: dict[str, Any] = {"fate": judged.fate, "bytes": which}

@@ -14,7 +14,7 @@ from mitmproxy.contentviews import Contentview, Metadata
 from stopgap.errors import InputError
 from stopgap.workbench import messages, notes
 from stopgap.workbench.judge import Judge, Judged
-from stopgap.workbench.verdicts import RAW, REFUSED
+from stopgap.workbench.verdicts import REFUSED, came
 
 
 class StopgapContentview(Contentview):
@@ -65,8 +65,8 @@ class Commands:
 
 def asked(judge: Judge, one: http.HTTPFlow) -> Judged:
     """The verdict of now about what came, or about what mitmproxy holds where that is not known."""
-    raw = one.metadata.get(RAW)
-    return judge.ask(raw if isinstance(raw, bytes) else messages.written(one))
+    known = came(one)
+    return judge.ask(messages.written(one) if known is None else known)
 
 
 def _one(flows: Sequence[flow.Flow]) -> http.HTTPFlow:

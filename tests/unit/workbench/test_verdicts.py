@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 pytest.importorskip("mitmproxy", reason="mitmproxy needs Python 3.12")
 
 from mitmproxy import http
+from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow
 
+from stopgap.events import flows as evidence
 from stopgap.ruleset import load, vectors
 from stopgap.workbench.judge import Judged
 from stopgap.workbench.messages import written
@@ -212,15 +215,31 @@ def test_a_flow_from_a_file_is_judged_and_left_alone() -> None:
         flow.request.headers["Host"] = "kaikei.test"
         flow.live = False
         flow.request.headers["Host"] = "kaikei.test"
-        flow.request.path, flow.comment, flow.marked = "/x.ida", "seen on Monday ", ":cherries:"
+        flow.request.path, flow.comment, flow.marked = "/x.ida", "seen on Monday", ":cherries:"
         before, answer = written(flow), flow.response
         await bench.verdicts.request(flow)
-        assert flow.comment.startswith("seen on Monday stopgap: refused with 404")
+        assert flow.comment.startswith("seen on Monday | stopgap: refused with 404")
         assert flow.marked == ":cherries:"
         assert flow.metadata["workbench.bytes"] == HELD
         assert (written(flow), flow.response) == (before, answer)
         await bench.verdicts.request(flow)
         assert flow.comment.count("stopgap:") == 1
+
+    held(test)
+
+
+def test_the_bytes_that_a_gate_kept_as_evidence_are_judged() -> None:
+    raw = b"GET /x.%2569da HTTP/1.1\r\nHost:kaikei.test\r\n\r\n"
+
+    async def test(tctx: Any) -> None:
+        bench = Bench(tctx, judge())
+        told = evidence.Told("198.51.100.7", False, 1.0, {}, "refused", ":red_circle:", "refused")
+        file = BytesIO(evidence.written(raw, len(raw), told))
+        (flow,) = FlowReader(file).stream()
+        assert isinstance(flow, http.HTTPFlow)
+        await bench.verdicts.request(flow)
+        assert (flow.metadata[RAW], flow.metadata["workbench.bytes"]) == (raw, CAME)
+        assert flow.metadata["workbench.rule"] == "ida-idq"
 
     held(test)
 
