@@ -3,7 +3,7 @@
 A block marked `console run` is a conversation: every line after `$ ` is run, from the top of the
 checkout and with the demo at the addresses that the pages name; the lines under it must come in that
 order, `...` stands for any others, and `[exit N]` says that it ends with N. A command that ends with `&`
-runs on, once it has said its lines, until all pages are through.
+runs on, once it has said its lines, until the page is through.
 """
 
 import json
@@ -28,7 +28,9 @@ from tests.unit import doc_tables
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
 LISTEN, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"  # as the pages write them
-OTHERS = tuple(f"127.0.0.1:{port}" for port in (8081, 8082, 8083, 8084, 8085, 8086, 9902, 9903, 9904, 9905))
+OTHERS = tuple(
+    f"127.0.0.1:{port}" for port in (8081, 8082, 8083, 8084, 8085, 8086, 8087, 9902, 9903, 9904, 9905)
+)
 """Of what the pages start themselves."""
 STOPGAP = Path(sys.executable).with_name("stopgap")
 
@@ -37,20 +39,15 @@ STOPGAP = Path(sys.executable).with_name("stopgap")
 class Said:
     """A command of a page and what the page shows under it."""
 
-    page: Path
     command: str
     output: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}: {self.command}"
 
-
-def said() -> Iterator[Said]:
-    for page in PAGES:
-        for block in re.findall(r"^```console run\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
-            for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-                command, *output = part.splitlines()
-                yield Said(page, command, tuple(output))
+def said(page: Path) -> Iterator[Said]:
+    for block in re.findall(r"^```console run\n(.*?)^```", page.read_text("utf-8"), re.S | re.M):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, *output = part.splitlines()
+            yield Said(command, tuple(output))
 
 
 def address() -> str:
@@ -82,9 +79,9 @@ def demo() -> Iterator[dict[str, str]]:
         assert process.wait(30) == 0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running() -> Iterator[list[subprocess.Popen[str]]]:
-    """What the pages have started and is still running."""
+    """What a page has started and is still running."""
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in reversed(started):
@@ -93,18 +90,25 @@ def running() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("told", list(said()), ids=str)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(said(page))], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_commands_do_what_the_pages_say(
-    told: Said, demo: dict[str, str], running: list[subprocess.Popen[str]]
+    page: Path, demo: dict[str, str], running: list[subprocess.Popen[str]]
 ) -> None:
+    for told in said(page):
+        run(told, demo, running)
+
+
+def run(told: Said, demo: dict[str, str], running: list[subprocess.Popen[str]]) -> None:
     command = told.command.replace(".venv/bin/stopgap", shlex.quote(str(STOPGAP)))
     command = command.replace(".venv/bin/python", shlex.quote(sys.executable))
-    for verb in ("status", "reload", "rollback", "drain", "rules versions"):
-        command = re.sub(rf"(/stopgap {verb})\b", rf"\1 --admin {demo[ADMIN]}", command)
+    if "--admin" not in command and "--config" not in command:
+        for verb in ("status", "reload", "rollback", "drain", "rules versions"):
+            command = re.sub(rf"(/stopgap {verb})\b", rf"\1 --admin {demo[ADMIN]}", command)
     for written, real in demo.items():
         command = command.replace(written, real)
-        port = f"--port {written.partition(':')[2]}"
-        command = command.replace(port, f"--port {real.partition(':')[2]}")
+        command = re.sub(rf"\b{written.partition(':')[2]}\b", real.partition(":")[2], command)
     if command.endswith(" &"):
         running.append(start(command.removesuffix(" &"), [swapped(line, demo) for line in told.output]))
         return
@@ -114,8 +118,8 @@ def test_commands_do_what_the_pages_say(
     if expected and (ends := re.fullmatch(r"\[exit (\d+)\]", expected[-1])):
         wanted = int(ends[1])
         expected.pop()
-    assert done.returncode == wanted, done.stdout + done.stderr
-    assert covers(expected, done.stdout.splitlines()), done.stdout
+    assert done.returncode == wanted, f"$ {told.command}\n{done.stdout}{done.stderr}"
+    assert covers(expected, done.stdout.splitlines()), f"$ {told.command}\n{done.stdout}"
 
 
 def swapped(line: str, places: dict[str, str]) -> str:
