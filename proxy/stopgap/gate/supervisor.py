@@ -33,7 +33,6 @@ from stopgap.admin.metrics import Board, Metrics
 from stopgap.admin.server import AdminServer
 from stopgap.config import Config
 from stopgap.errors import InputError
-from stopgap.events.schema import Event
 from stopgap.events.writer import Writer
 from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
@@ -144,14 +143,6 @@ class Supervisor:
     def rolled_back(self) -> str:
         """The version that the files gave last, while an older one is in use."""
         return self._versions.rolled_back
-
-    def recent(self) -> list[Event]:
-        """The last events, oldest first."""
-        return self.writer.recent()
-
-    def event(self, number: int) -> Event | None:
-        """One of the last events, by its id."""
-        return self.writer.find(number)
 
     def rulesets(self) -> list[Kept]:
         """The rulesets that are kept, oldest first."""
