@@ -170,6 +170,8 @@ def summed(samples: list[Sample]) -> Sample:
 
 def network(client: str) -> str:
     """`192.0.2.0/24` of `192.0.2.77`, `2001:db8:1:2::/64` of `2001:db8:1:2::3`; "" of what is no address."""
+    if ":" not in client and client.count(".") == 3:  # a worker's own words: an address
+        return f"{client.rpartition('.')[0]}.0/24"
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:

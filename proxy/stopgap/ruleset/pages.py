@@ -233,7 +233,7 @@ def remedy(reason: Reason) -> str:
 
 def unlinked(text: str) -> str:
     """A text of `remedy` where links cannot be followed."""
-    return re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"\[(`[^`]*`|[^\]]+)\]\([^)]*\)", r"\1", text)
 
 
 # The indexes

@@ -35,7 +35,7 @@ const shared = {
   status(told) {
     trouble.hidden = true;
     pill.className = `pill ${told.ready ? "ok" : "bad"}`;
-    pill.textContent = `${t(told.ready ? "ready" : "notServing")} · ${told.listen.join(" ")}`;
+    pill.textContent = [t(told.ready ? "ready" : "notServing"), ...told.listen].join(" · ");
     pill.title = `Stopgap ${told.version}, ${told.ruleset}`;
   },
   failed(error) {

@@ -54,8 +54,8 @@ function dialog(context, { title, fields, path, body, words }) {
   const owner = el("input", { type: "text", name: "owner", required: true, maxlength: "200", value: localStorage.getItem(OWNER) ?? "" });
   const why = () => ({ reason: reason.value.trim(), owner: owner.value.trim() });
   const said = el("div", { class: "said", "aria-live": "polite" });
-  const write = el("button", { type: "submit", class: "main", disabled: true }, t("write"));
-  const show = el("button", { type: "button", onclick: () => form.reportValidity() && run(true) }, t("preview"));
+  const write = el("button", { type: "submit", disabled: true }, t("write"));
+  const show = el("button", { type: "button", class: "main", onclick: () => form.reportValidity() && run(true) }, t("preview"));
   const close = el("button", { type: "button", onclick: () => box.close() }, t("cancel"));
   const able = session.near && !session.why;
   const line = el("pre", { class: "command" });
@@ -65,8 +65,14 @@ function dialog(context, { title, fields, path, body, words }) {
     byHand, said, el("div", { class: "buttons" }, close, able ? [show, write] : ""));
   const box = el("dialog", { onclose: () => { box.remove(); if (before?.isConnected) before.focus(); } }, form);
 
+  function writable(can) {
+    write.disabled = !can;
+    write.className = can ? "main" : "";
+    show.className = can ? "" : "main";
+  }
+
   function changed() {
-    write.disabled = true;
+    writable(false);
     fill(said);
     line.textContent = `${command(words(why()))}\nstopgap reload`;
   }
@@ -75,12 +81,12 @@ function dialog(context, { title, fields, path, body, words }) {
     if (!form.reportValidity()) return;
     localStorage.setItem(OWNER, why().owner);
     show.disabled = true;
-    write.disabled = true;
+    writable(false);
     fill(said, el("p", { class: "dim" }, t(dry ? "looking" : "writing")));
     try {
       const told = await post(path, { ...body(why()), dry });
       fill(said, el("p", { class: dry ? "dim" : "note ok" }, dry ? t("wouldChange", session.file) : `${t("inForce")} ${told.text}`), difference(told.diff));
-      if (dry) write.disabled = false;
+      if (dry) writable(true);
       else {
         close.textContent = t("done");
         close.focus();

@@ -3,10 +3,11 @@
 /* global uPlot */
 import { el } from "./dom.js";
 import { number, rate } from "./format.js";
+import { t } from "./words.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** A chart for [times, ...rows]; `lines` are {label, colour, stack}. It fills the width of `place`. */
+/** A chart for [times, ...rows]; `lines` are {label, colour}. It fills the width of `place`. */
 export function chart(place, lines, { height = 170, label = "", show = rate } = {}) {
   const ink = colour("--dim");
   const grid = { stroke: colour("--line"), width: 1 };
@@ -14,7 +15,7 @@ export function chart(place, lines, { height = 170, label = "", show = rate } = 
   const series = lines.map((line) => ({
     label: line.label,
     stroke: colour(line.colour),
-    fill: `${colour(line.colour)}${line.fill ?? "26"}`,
+    fill: `${colour(line.colour)}26`,
     width: 1.5,
     points: { show: false },
     value: (_, value) => (value === null || value === undefined ? "–" : show(value)),
@@ -29,7 +30,7 @@ export function chart(place, lines, { height = 170, label = "", show = rate } = 
       { stroke: ink, grid: { show: false }, ticks: grid, font, space: 70, size: 28, values: (_, times) => times.map((time) => hour(time, times[1] - times[0] < 60)) },
       { stroke: ink, grid, ticks: { show: false }, font, size: 46, values: (_, values) => values.map(number) },
     ],
-    series: [{ value: (_, time) => (time ? hour(time, true) : "–") }, ...series],
+    series: [{ label: t("time"), value: (_, time) => (time ? hour(time, true) : "–") }, ...series],
   };
   const drawn = new uPlot(options, lines.map(() => []).concat([[]]), place);
   drawn.root.setAttribute("role", "img");
