@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 PATIENCE = 30_000
 """Milliseconds; the counters over time move every five seconds."""
@@ -44,18 +44,22 @@ class Sight:
         )
         context.set_default_timeout(PATIENCE)
         self.page: Page = context.new_page()
-        self.page.on("console", lambda said: said.type == "error" and self.faults.append(said.text))
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
-        self.page.on("request", self._elsewhere)
-        self.page.on(
-            "response", lambda told: told.status >= 400 and self.faults.append(f"{told.status} {told.url}")
-        )
+        self.page.on("request", self._asked)
+        self.page.on("response", self._answered)
 
-    def _elsewhere(self, request: object) -> None:
-        url = str(getattr(request, "url", ""))
-        if not url.startswith(self.base):
-            self.faults.append(f"elsewhere: {url}")
+    def _said(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.faults.append(said.text)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith(self.base):
+            self.faults.append(f"elsewhere: {request.url}")
+
+    def _answered(self, told: Response) -> None:
+        if told.status >= 400:
+            self.faults.append(f"{told.status} {told.url}")
 
     def show(self, view: str) -> Page:
         """Load the page with this view."""

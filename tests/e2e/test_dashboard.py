@@ -171,7 +171,8 @@ def test_a_mode_is_changed_on_all_workers(sight: Sight, gate: Gate) -> None:
 
 def test_an_exception_for_an_event(sight: Sight, gate: Gate) -> None:
     request = get("/kensaku/search.idq?q=nara")
-    event = ask(gate.port, request).event
+    with Client(gate.port, source="127.7.50.1") as client:  # one that has no event yet
+        event = client.ask(request).event
     until(lambda: gate.admins(f"/events/{event}")[0] == 200)
     page = sight.show(f"event/{event}")
     page.get_by_role("button", name="Propose an exception").click()
@@ -271,7 +272,7 @@ def test_both_schemes_and_a_narrow_window(browser: Browser, gate: Gate) -> None:
     grounds = []
     for scheme in ("light", "dark"):
         sight = Sight(browser, gate.admin, scheme=scheme, size=(390, 844))
-        for view in VIEWS:
+        for view in VIEWS if scheme == "light" else VIEWS[:1]:
             page = sight.show(view)
             expect(page.locator("#main .card").first).to_be_visible()
             assert page.evaluate("() => document.documentElement.scrollWidth") <= 390, view

@@ -113,7 +113,7 @@ def _numbers(asked: Asked, known: dict[str, int]) -> dict[str, int]:
     for name, value in parse_qsl(asked.query[:500], keep_blank_values=True):
         if name not in known:
             raise InputError(f"{name}: is unknown; known: {', '.join(known)}")
-        if not (value.isascii() and value.isdigit() and len(value) < 16):
+        if not (value.isascii() and value.isdigit() and len(value) < 17):
             raise InputError(f"{name}: must be a number")
         given[name] = int(value)
     return given

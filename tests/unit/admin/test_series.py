@@ -4,6 +4,7 @@ import pytest
 
 from stopgap import _core
 from stopgap.admin import series
+from stopgap.admin.metrics import ACTIONS
 from stopgap.admin.series import COARSE, FINE, NETWORKS, OTHERS, Series, network
 from tests.unit.admin.source import NAME, Source, line
 
@@ -25,7 +26,7 @@ def test_only_what_was_added_since(source: Source) -> None:
     made.take(1000.0)
     source.count("requests", 1, 3)
     source.count("reasons", REFUSED, 3)
-    source.count("rules", source.counters.registry.rules["ida-idq"] * len(series.ACTIONS), 3)
+    source.count("rules", source.counters.registry.rules["ida-idq"] * len(ACTIONS), 3)
     source.count("connections_opened", 0, 2)
     made.take(1005.0)
     made.take(1010.0)

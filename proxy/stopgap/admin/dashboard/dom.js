@@ -24,10 +24,18 @@ export function add(node, children) {
   return node;
 }
 
-/** Replace all that a node holds. */
+/** Replace all that a node holds. What had the focus gets it again: the same link, or what is in its place. */
 export function fill(node, ...children) {
+  const focused = node.contains(document.activeElement) && document.activeElement;
+  const controls = () => [...node.querySelectorAll("a[href], button, input, select, [tabindex]")];
+  const place = focused ? controls().indexOf(focused) : -1;
   node.replaceChildren();
-  return add(node, children);
+  add(node, children);
+  if (place >= 0) {
+    const now = controls();
+    (now.find((one) => one.href && one.href === focused.href) ?? now[Math.min(place, now.length - 1)])?.focus({ preventScroll: true });
+  }
+  return node;
 }
 
 /** A text where `code` in backquotes is shown as such. */

@@ -1,6 +1,7 @@
 // How is the gate doing? Traffic and refusals over time, who and what, and the origins behind.
 
 import { get } from "./api.js";
+import { modeDialog } from "./change.js";
 import { bars, chart } from "./chart.js";
 import { add, el, fill, table, tag } from "./dom.js";
 import { age, duration, number, rate } from "./format.js";
@@ -43,7 +44,7 @@ export function overview(place, context) {
     fill(alarm, notes(told, status));
     fill(lists, listsOf(told));
     fill(origins, el("h2", {}, t("origins")), originsOf(status, told));
-    fill(workers, el("h2", {}, t("gate")), gate(status));
+    fill(workers, el("h2", {}, t("gate")), gate(status, context));
   }, context.failed);
   return () => {
     end();
@@ -119,13 +120,14 @@ function originsOf(status, told) {
   return table([t("state"), t("site"), t("origin"), [t("busy"), "right"], [t("idle"), "right"], [t("failures"), "right"], ""], rows);
 }
 
-function gate(status) {
+function gate(status, context) {
   const rows = status.workers.map((worker) => [
     `${worker.index}`,
     el("span", {}, el("i", { class: `dot ${worker.state === "serving" ? "ok" : "warn"}` }), worker.state),
     number(worker.clients), number(worker.waiting), number(worker.restarts), el("code", {}, worker.ruleset.slice(0, 8)),
   ]);
-  const modes = status.sites.map((site) => [el("b", {}, site.name), " ", tag(site.mode, t(`mode.${site.mode}`)), site.canary && site.mode === "canary" ? ` ${site.canary} %` : "", " ", el("span", { class: "dim" }, `${site.server} · ${number(site.rules)} ${t("rules")}`)]);
+  const modes = status.sites.map((site) => [el("b", {}, site.name), " ", tag(site.mode, t(`mode.${site.mode}`)), site.canary && site.mode === "canary" ? ` ${site.canary} %` : "", " ", el("span", { class: "dim" }, `${site.server} · ${number(site.rules)} ${t("rules")}`), " ",
+    el("button", { type: "button", class: "small", onclick: () => modeDialog(context, { site: site.name, name: "", now: site.mode }) }, t("change"), el("span", { class: "unseen" }, ` ${site.name}`))]);
   return add(el("div"), [
     el("ul", { class: "plain" }, modes.map((one) => el("li", {}, one))),
     table([t("worker"), t("state"), [t("clients"), "right"], [t("waiting"), "right"], [t("restarts"), "right"], t("ruleset")], rows),
