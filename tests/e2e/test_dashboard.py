@@ -5,6 +5,8 @@ such as a script that was not allowed, fails every test here.
 """
 
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import Sight, chromium
 from tests.e2e.client import Client, ask, get
-from tests.e2e.gate import Gate, guarding
+from tests.e2e.gate import ENVIRONMENT, PROGRAM, Gate, guarding
 from tests.e2e.origins import Origin, answering, echo, running, until
+from tests.e2e.unprivileged import REACHABLE, ROOT, room
 
 SITE, RULE = "kaikei", "ida-idq"
 WORM = get("/default.ida?NNNN=a")
@@ -233,6 +236,21 @@ def test_every_control_is_reached_by_tab_and_seen(sight: Sight, view: str) -> No
     assert len(reached) >= wanted
 
 
+def test_the_mode_of_a_site_and_where_the_focus_stays(sight: Sight, gate: Gate) -> None:
+    """The overview is drawn anew every few seconds; whoever is on a link of it stays there."""
+    page = sight.show("overview")
+    link = page.locator(".bars a").filter(has_text=RULE).first
+    link.focus()
+    page.evaluate("() => { document.activeElement.dataset.old = '1'; }")
+    expect(page.locator("[data-old]")).to_have_count(0)
+    expect(link).to_be_focused()
+    page.get_by_role("button", name=f"Change… {SITE}").click()
+    page.locator("dialog").get_by_label("detect").check()
+    written(page, "the month's end", "sato", 'mode = "detect"')
+    expect(page.locator(".plain .tag")).to_have_text("detect")
+    assert gate.status["sites"][0]["mode"] == "detect"
+
+
 def test_the_list_and_the_dialog_by_keyboard(sight: Sight) -> None:
     page = sight.show("events")
     rows = page.locator(".list .row:visible")
@@ -298,3 +316,26 @@ def test_the_token_is_asked_for(browser: Browser, behind: Origin, tmp_path: Path
         told(page, "Origins")
         assert all("401" in fault for fault in sight.faults)
         sight.close()
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
+def test_where_the_file_cannot_be_written_the_command_is_shown(browser: Browser, behind: Origin) -> None:
+    site = {"name": SITE, "origins": behind.url, "packs": ["code-red"]}
+    with room() as folder, guarding(folder, site, before=REACHABLE, user="nobody") as gate:
+        sight = Sight(browser, gate.admin)
+        page = sight.show(f"rule/{RULE}")
+        page.get_by_role("button", name=f"Change… {SITE}").click()
+        dialog = page.locator("dialog")
+        dialog.get_by_label("detect").check()
+        dialog.locator("[name=reason]").fill("it's a trial")
+        dialog.locator("[name=owner]").fill("sato")
+        expect(dialog).to_contain_text(f"may not write in {folder}")
+        expect(dialog.get_by_role("button", name="Write and reload")).to_have_count(0)
+        command = dialog.locator(".command").inner_text().splitlines()[0]
+        assert sight.faults == []
+        sight.close()
+        words = shlex.split(command)
+        assert words[:2] == ["stopgap", "rules"]
+        subprocess.run([PROGRAM, *words[1:]], env=ENVIRONMENT, check=True, capture_output=True, timeout=60)
+        assert gate.admins("/reload", "POST")[0] == 200
+        assert gate.status["sites"][0]["modes"] == {RULE: "detect"}

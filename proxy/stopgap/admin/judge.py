@@ -5,6 +5,7 @@ kept until another one is in use, so that looking at events costs no memory and 
 """
 
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from stopgap.gate.handover import Handover
 from stopgap.ruleset import spec
 from stopgap.ruleset.aftermath import steps
 from stopgap.ruleset.explain import read
+from stopgap.ruleset.model import Rule
 from stopgap.ruleset.propose import cause_found
 
 
@@ -38,6 +40,7 @@ class Judge:
         """The event, and its request with all readings; `seen` is None where the request is not known."""
         rules = {rule.id: rule for rule in handover.ruleset.rules}
         told: dict[str, Any] = {"event": event, "seen": None, "missing": (), "excepted": (), "differs": False}
+        told["titles"] = _titles([event.rule_id], rules)
         told["steps"] = (
             list(steps(event.event_id, event.site, event.status, event.rule_id, rules.get(event.rule_id)))
             if event.event_action == ANSWER
@@ -55,7 +58,7 @@ class Judge:
             "missing": request.missing,
             "excepted": known.excepted.get(event.site, ()),
             "differs": not cause_found(seen, event),
-            "titles": {found.rule: rules[found.rule].title for found in seen.findings if found.rule in rules},
+            "titles": {**told["titles"], **_titles([found.rule for found in seen.findings], rules)},
         }
 
     def _of(self, handover: Handover) -> Compiled:
@@ -65,3 +68,9 @@ class Judge:
                 built = spec.build(handover.config, handover.ruleset, today=handover.day)
                 self._compiled = Compiled(version, spec.compiled(built), built.excepted)
             return self._compiled
+
+
+def _titles(names: Iterable[str | None], rules: Mapping[str, Rule]) -> dict[str, dict[str, str]]:
+    """In both languages, of those rules that there still are."""
+    found = [rules[name] for name in names if name is not None and name in rules]
+    return {rule.id: {"title": rule.title, "title_ja": rule.title_ja} for rule in found}

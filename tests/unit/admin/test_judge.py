@@ -19,7 +19,7 @@ def test_readings_findings_and_titles() -> None:
         told["seen"].readings
     ) > 1
     assert told["seen"].verdict.rule == "ida-idq"
-    assert told["titles"]["ida-idq"].startswith("Index Server")
+    assert told["titles"]["ida-idq"]["title"].startswith("Index Server")
     assert (told["differs"], told["steps"]) == (False, [])
     assert told["missing"] == ("the headers but Host", "the body")
 

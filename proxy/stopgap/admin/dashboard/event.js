@@ -4,7 +4,7 @@ import { get, Refused } from "./api.js";
 import { exceptionDialog } from "./change.js";
 import { el, fill, prose, table, tag } from "./dom.js";
 import { moment, number } from "./format.js";
-import { t, told } from "./words.js";
+import { t, titled, told } from "./words.js";
 
 const IN_PATH = new Set([null, "path", "extension", "segment", "basename", "depth"]);
 
@@ -25,7 +25,7 @@ export async function event(place, context) {
     el("section", { class: "card" },
       el("div", { class: "head" }, el("h2", {}, t("event"), " ", el("code", {}, one["event.id"])), tag(action, t(`action.${action}`))),
       el("pre", { class: "request" }, `${one["http.request.method"] ?? ""} ${one["url.original"] ?? ""}`.trim() || t("unreadable")),
-      facts(one, reason)),
+      facts(one, reason, answer)),
     answer.steps.length ? el("section", { class: "card alarm" }, el("h2", {}, t("nextSteps")), el("ol", {}, answer.steps.map((step) => el("li", {}, prose(step))))) : "",
     seen ? readings(seen) : "",
     seen ? findings(seen, answer, context) : el("section", { class: "card" }, el("p", {}, t("nothingToExplain"))),
@@ -33,14 +33,16 @@ export async function event(place, context) {
   return undefined;
 }
 
-function facts(one, reason) {
+const title = (answer, rule) => (answer.titles[rule] ? titled(answer.titles[rule]) : "");
+
+function facts(one, reason, answer) {
   const rule = one["rule.id"];
   const rows = [
     [t("time"), moment(one["@timestamp"])],
     [t("client"), one["source.ip"] ? el("a", { href: `#/events?q=client:${one["source.ip"]}` }, one["source.ip"]) : "–"],
     [t("site"), `${one["stopgap.site"]} · ${one["url.domain"] ?? ""} · ${t(`mode.${one["stopgap.mode"]}`)}`],
     [t("reason"), el("span", {}, el("b", {}, one["stopgap.reason"]), " ", reason ? told(reason) : one["event.reason"])],
-    rule ? [t("rule"), el("span", {}, el("a", { href: `#/rule/${encodeURIComponent(rule)}` }, rule), " ", one["rule.name"])] : null,
+    rule ? [t("rule"), el("span", {}, el("a", { href: `#/rule/${encodeURIComponent(rule)}` }, rule), " ", title(answer, rule) || one["rule.name"])] : null,
     one["stopgap.reading"] ? [t("readBy"), `${one["stopgap.reading"]} · ${t("byte")} ${one["stopgap.offset"]}`] : null,
     one["http.response.status_code"] ? [t("status"), String(one["http.response.status_code"])] : null,
     one["stopgap.count"] ? [t("repeated"), `× ${number(one["stopgap.count"])}`] : null,
@@ -75,7 +77,7 @@ function findings(seen, answer, context) {
     const excepted = one.excepted === null ? "" : `${t("excepted")} ${answer.excepted[one.excepted] ?? ""}`;
     return [
       el("span", { class: one.tier }, one.reason),
-      one.rule ? el("span", {}, el("a", { href: `#/rule/${encodeURIComponent(one.rule)}` }, one.rule), " ", el("span", { class: "dim" }, answer.titles[one.rule] ?? "")) : "",
+      one.rule ? el("span", {}, el("a", { href: `#/rule/${encodeURIComponent(one.rule)}` }, one.rule), " ", el("span", { class: "dim" }, title(answer, one.rule))) : "",
       one.field && one.found ? el("span", {}, `${one.field} `, el("code", {}, one.found)) : (known ? told(known) : one.text),
       where,
       [t(`mode.${one.mode}`), one.counted ? ` · ${t("counted")}` : "", excepted ? ` · ${excepted}` : ""],

@@ -9,14 +9,14 @@ export const english = {
 
   span: "Span", hour: "Last hour", day: "Last 24 hours", traffic: "Traffic, requests a second", refusals: "Refused and detected, a minute",
   passed: "Passed", refused: "Refused", detected: "Detected", requestsNow: "Requests", perSecond: "a second", lastMinute: "in the last minute",
-  answerTime: "Answer time, median ≤", clients: "Clients", connectionsOpen: "connections open", inSpan: "Refused and detected", uptime: "Up for", reloads: "reloads",
+  answerTime: "Answer, median ≤", clients: "Clients", connectionsOpen: "connections open", inSpan: "Refused and detected", uptime: "Up for", reloads: "reloads",
   byRule: "By rule", byReason: "By reason", byNetwork: "By client network", bySite: "By site", others: "others", nothing: "Nothing was refused or detected.",
   origins: "Origins", origin: "Origin", gate: "Gate", worker: "Worker", state: "State", site: "Site", up: "Up", down: "Down", busy: "Busy", idle: "Idle", failures: "Failures",
   waiting: "Waiting", restarts: "Restarts", ruleset: "Ruleset",
   exploitAnswered: "The origin answered {0} requests that a rule had caught and the mode let pass: the hole may be open.", look: "See which",
   notReady: "The gate serves no requests: {0}.", reloadRefused: "The last reload was refused, the rules before are in use:",
   rolledBack: "An older ruleset is in use by a rollback.", eventsLost: "{0} events were lost: more came than could be written.",
-  siteDown: "{0}: no origin answers.", originDown: "{0}: {1} of its origins do not answer.", onErrorForward: "{0}: what cannot be judged is forwarded.",
+  siteDown: "{0}: no origin answers.", originDown: "{0}: origins that do not answer: {1}.", onErrorForward: "{0}: what cannot be judged is forwarded.",
   expired: "{0}: {1} exceptions have run out; renew or remove them.",
 
   filter: "Filter", filterExample: "rule:ida-idq client:192.0.2.0/24 -action:detected", filterHint: "Words that must all fit; a minus before one excludes it. Keys:",

@@ -9,7 +9,7 @@ export const japanese = {
 
   span: "期間", hour: "直近 1 時間", day: "直近 24 時間", traffic: "通信量（毎秒のリクエスト）", refusals: "拒否と検出（毎分）",
   passed: "通過", refused: "拒否", detected: "検出", requestsNow: "リクエスト", perSecond: "毎秒", lastMinute: "直近 1 分間",
-  answerTime: "応答時間 中央値 ≤", clients: "クライアント", connectionsOpen: "開いている接続", inSpan: "拒否と検出", uptime: "稼働時間", reloads: "回の再読み込み",
+  answerTime: "応答の中央値 ≤", clients: "クライアント", connectionsOpen: "開いている接続", inSpan: "拒否と検出", uptime: "稼働時間", reloads: "回の再読み込み",
   byRule: "ルール別", byReason: "理由別", byNetwork: "クライアントのネットワーク別", bySite: "サイト別", others: "その他", nothing: "拒否も検出もありません。",
   origins: "オリジン", origin: "オリジン", gate: "ゲート", worker: "ワーカー", state: "状態", site: "サイト", up: "正常", down: "停止", busy: "使用中", idle: "待機", failures: "失敗",
   waiting: "待ち", restarts: "再起動", ruleset: "ルールセット",
