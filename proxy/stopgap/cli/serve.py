@@ -160,9 +160,8 @@ def banner(supervisor: Supervisor, demo: bool) -> list[str]:
         plain = " ".join(f"http://{address}" for address in status.redirect)
         lines.append(f"  redirects {plain} to {urls[0]}")
     if status.admin:
-        lines.append(
-            f"  admin   {status.admin}  (/metrics /status /events; stopgap status --admin {status.admin})"
-        )
+        page = "" if status.admin.startswith("unix:") else f"dashboard http://{status.admin}/; "
+        lines.append(f"  admin   {status.admin}  ({page}stopgap status --admin {status.admin})")
     lines.append(f"  workers {len(status.workers)}")
     return [*lines, *(_to_try(urls[0]) if demo else [])]
 

@@ -69,8 +69,11 @@ class Memory:
         with self._lock:
             first, end = self._next - len(self._entries), self._next
             begin = min(max(number, first), end)
-            entries = list(islice(reversed(self._entries), end - begin))[::-1]
-        return Page(begin, [_DECODER.decode(entry) for entry in entries[:limit]], first, end)
+            if begin - first < end - begin:
+                entries = list(islice(self._entries, begin - first, begin - first + limit))
+            else:
+                entries = list(islice(reversed(self._entries), end - begin))[::-1][:limit]
+        return Page(begin, [_DECODER.decode(entry) for entry in entries], first, end)
 
     def before(self, number: int, limit: int) -> Page:
         """The last events before this number, at most `limit`."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -74,6 +75,41 @@ def test_one_event(scene: Scene) -> None:
     assert scene.ask("POST", "/events/0000000000000007")[0] == 405
     assert scene.ask("GET", "/events/")[0] == 404
     assert scene.ask("GET", "/rules/x")[0] == 404
+
+
+def test_events_from_a_number_on(scene: Scene) -> None:
+    scene.source.writer.put([line(number) for number in range(8, 20)])
+    told = json.loads(scene.ask("GET", "/events?after=0&limit=5")[1])
+    assert ([event["event.id"][-2:] for event in told["events"]], told["next"]) == (
+        ["07", "08", "09", "0a", "0b"],
+        5,
+    )
+    told = json.loads(scene.ask("GET", f"/events?after={told['next']}")[1])
+    assert (len(told["events"]), told["next"]) == (8, 13)
+    assert json.loads(scene.ask("GET", "/events?after=13")[1])["events"] == []
+    assert len(json.loads(scene.ask("GET", "/events")[1])["events"]) == 13
+
+
+def test_rows_in_both_directions(scene: Scene) -> None:
+    scene.source.writer.put([line(number) for number in range(8, 20)])
+    told = json.loads(scene.ask("GET", "/rows?before=4&limit=2")[1])
+    assert (told["begin"], [row[0][-2:] for row in told["rows"]]) == (2, ["09", "0a"])
+    assert json.loads(scene.ask("GET", f"/rows?before={1 << 50}")[1])["next"] == 13
+    assert len(json.loads(scene.ask("GET", "/rows?after=10")[1])["rows"]) == 3
+    for query in ("after=x", "after=-1", "limit=\u0663", "before=" + "9" * 20, "more=1", "after="):
+        code, body = scene.ask("GET", "/rows?" + quote(query, safe="=-"))
+        assert (code, json.loads(body)["ok"]) == (400, False)
+
+
+def test_what_the_page_asks_for(scene: Scene) -> None:
+    event = f"{7:016x}"
+    assert json.loads(scene.ask("GET", f"/explained/{event}")[1])["seen"]["verdict"]["rule"] == "ida-idq"
+    assert json.loads(scene.ask("GET", f"/proposals/{event}")[1])["ok"]
+    assert json.loads(scene.ask("GET", "/rules/ida-idq")[1])["id"] == "ida-idq"
+    assert json.loads(scene.ask("GET", "/session")[1])["near"]
+    assert json.loads(scene.ask("GET", "/series/hour")[1])["step"] == 5
+    for path in ("/explained/8", "/proposals/8", "/rules/gone", "/page/gone.js"):
+        assert scene.ask("GET", path)[0] == 404
 
 
 def test_rulesets_that_are_kept(scene: Scene) -> None:
