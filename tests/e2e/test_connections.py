@@ -2,10 +2,14 @@
 
 import os
 import signal
+import ssl
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
+from tests.e2e.certificates import self_signed
 from tests.e2e.client import Client, Cut, get
 from tests.e2e.gate import Gate, guarding
 from tests.e2e.origins import Origin, until
@@ -91,6 +95,38 @@ def test_one_ipv6_network_is_one_client(tmp_path: Path, shared: Origin, origin: 
         taken = [arrive(gate, stack, FLOOD, header(f"2001:db8:1:2:{n}::{n}")) for n in range(1, 9)]
         assert [client is not None for client in taken] == [True] * 4 + [False] * 4
         assert arrive(gate, stack, FLOOD, header("2001:db8:1:3::1"))
+
+
+def test_who_never_ends_a_handshake_is_counted(tmp_path: Path, shared: Origin, origin: Origin) -> None:
+    """Connections count before TLS: who has as many as one may gets no further handshake, others do."""
+    cert, key = self_signed(tmp_path)
+    context = ssl.create_default_context(cafile=cert)
+    site = {"origins": shared.url}
+    tls = {"cert": cert, "key": key}
+    with (
+        guarding(tmp_path, site, workers=2, client_connections=MOST, tls=tls) as gate,
+        ExitStack() as stack,
+    ):
+        silent = [stack.enter_context(Client(gate.port, source=FLOOD)) for _ in range(2 * MOST)]
+        until(lambda: gate.counts().get(("stopgap_rejects_total", "too-many-connections")) == MOST)
+        with pytest.raises(OSError), Client(gate.port, context, source=FLOOD) as client:
+            client.ask(get("/a.asp"))
+        with Client(gate.port, context, source=OTHER) as client:
+            assert client.ask(get("/a.asp")).status == 200
+        for client in silent:
+            client.sock.close()
+        with pytest.raises((OSError, Cut)), Client(gate.port, source=OTHER) as client:
+            client.ask(get("/no-tls"))
+        until(lambda: served(gate, context))
+        assert gate.counts()["stopgap_rejects_total", "client-tls"] == 1
+
+
+def served(gate: Gate, context: ssl.SSLContext) -> bool:
+    try:
+        with Client(gate.port, context, source=FLOOD) as client:
+            return client.ask(get("/a.asp")).status == 200
+    except OSError:
+        return False
 
 
 def test_all_clients_together_have_no_more_than_is_set(

@@ -5,7 +5,6 @@ half an answer that looks whole, and never a piece of another's.
 """
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from tests.e2e.client import Answer, Client, Cut, ask, chunked, get, post
 from tests.e2e.gate import Gate, guarding
-from tests.e2e.origins import Origin, Peer, Script, answer, free_port, until
+from tests.e2e.origins import Origin, Peer, Script, answer, deaf, free_port, until
 
 HELD, STREAMED = "held.test", "streamed.test"
 SLOW = {"connect": 1, "first_byte": 1, "total": 3, "write": 1}
@@ -23,32 +22,19 @@ HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 
 
 @pytest.fixture(scope="module")
-def deaf() -> Iterator[str]:
-    """The URL of a port whose queue is full, so that no connection to it is ever made."""
-    with contextlib.ExitStack() as opened:
-        listener = opened.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            sock = opened.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.fixture(scope="module")
-def gate(folder: Path, shared: Origin, deaf: str) -> Iterator[Gate]:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    sites = (
-        {"hosts": [HELD], "origins": shared.url, "server": "iis5", "deadlines": SLOW},
-        {"hosts": [STREAMED], "origins": shared.url, "server": "iis10", "deadlines": SLOW},
-        {"hosts": ["nobody.test"], "origins": nobody, "deadlines": SLOW},
-        {"hosts": ["deaf.test"], "origins": deaf, "deadlines": SLOW},
-        {"hosts": ["two.test"], "origins": [nobody, shared.url], "deadlines": SLOW},
-        {"hosts": ["deaf-two.test"], "origins": [deaf, shared.url], "deadlines": SLOW},
-    )
-    with guarding(folder / "gate", *sites) as running:
-        yield running
+def gate(folder: Path, shared: Origin) -> Iterator[Gate]:
+    with deaf() as nowhere:
+        nobody = f"http://127.0.0.1:{free_port()}"
+        sites = (
+            {"hosts": [HELD], "origins": shared.url, "server": "iis5", "deadlines": SLOW},
+            {"hosts": [STREAMED], "origins": shared.url, "server": "iis10", "deadlines": SLOW},
+            {"hosts": ["nobody.test"], "origins": nobody, "deadlines": SLOW},
+            {"hosts": ["deaf.test"], "origins": nowhere, "deadlines": SLOW},
+            {"hosts": ["two.test"], "origins": [nobody, shared.url], "deadlines": SLOW},
+            {"hosts": ["deaf-two.test"], "origins": [nowhere, shared.url], "deadlines": SLOW},
+        )
+        with guarding(folder / "gate", *sites) as running:
+            yield running
 
 
 def dies(at: Callable[[Peer], object], by_reset: bool = False) -> Script:

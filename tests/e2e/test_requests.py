@@ -254,6 +254,22 @@ def test_nginx_pages(gate: Gate, nginx: Nginx) -> None:
         assert client.ask(get("/default.asp", host=NGINX)).body == b"<p>Intranet"
 
 
+@pytest.mark.parametrize(
+    "last", [get("/x.ida", host=IIS5), get("/", host=IIS5)[:-2], b"", get("/b", host=IIS5)]
+)
+def test_who_has_closed_his_half_is_let_go_when_all_is_answered(
+    last: bytes, gate: Gate, origin: Origin
+) -> None:
+    """Whatever stands behind the request in flight: one that is refused, half a one, nothing, another."""
+    with Client(gate.port) as client:
+        client.send(get("/a", host=IIS5) + last)
+        client.end()
+        assert client.answer().body == b"GET /a 0"
+        if last.endswith(b"\r\n\r\n"):
+            assert client.answer().status == (404 if b"ida" in last else 200)
+        assert client.closed()
+
+
 @pytest.mark.parametrize("form", ["length", "chunks", "expect"])
 @pytest.mark.parametrize("size", [0, 10, 1 << 20])
 def test_nginx_uploads(form: str, size: int, gate: Gate, nginx: Nginx) -> None:

@@ -6,11 +6,13 @@ Three origins, two workers; every request comes over a connection of its own unl
 import contextlib
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.certificates import self_signed
 from tests.e2e.client import Answer, Client, ask, get, post
 from tests.e2e.gate import Gate, guarding
 from tests.e2e.origins import Origin, running, until
@@ -37,6 +39,20 @@ def brought(got: Answer) -> str:
     assert rest == "Path=/; HttpOnly" and fields[b"cache-control"] == b"private"
     assert pair.startswith(f"{COOKIE}=") and "127" not in pair
     return pair
+
+
+def test_the_cookie_is_secure_where_the_client_is(tmp_path: Path, three: list[Origin]) -> None:
+    cert, key = self_signed(tmp_path)
+    context = ssl.create_default_context(cafile=cert)
+    with guarding(tmp_path, site(three), tls={"cert": cert, "key": key}) as gate:
+        with Client(gate.port, context) as client:
+            brings = dict(client.ask(get("/first")).fields)[b"set-cookie"].decode()
+        pair, _, rest = brings.partition("; ")
+        assert rest == "Path=/; HttpOnly; Secure"
+        home = served(three)
+        with Client(gate.port, context) as client:
+            assert b"set-cookie" not in dict(client.ask(get("/again", f"Cookie: {pair}")).fields)
+        assert served(three) == [2 * count for count in home]
 
 
 def served(origins: list[Origin]) -> list[int]:

@@ -17,8 +17,9 @@ from tests.soak.traffic import FILES, KINDS, RULES, TUNNEL, Place, origin
 
 KEPT = 1_000
 """Events that a gate remembers here; it does so from the start, so that they are no growth."""
-RELOAD = 5.0
-"""Seconds between two reloads of each gate."""
+RELOAD = 1.0
+"""Seconds between two reloads of each gate. The memory of a supervisor settles within some 300 of them: fewer
+would take that for growth, or would not see growth behind it."""
 WARM = 0.25
 """This part of a soak is warm-up and not in the slope."""
 BOUNDS = {"KiB": 64.0, "descriptors": 0.5}

@@ -143,7 +143,7 @@ def _pretend_origin(wanted: bool) -> Iterator[str]:
 
 def banner(supervisor: Supervisor, demo: bool) -> list[str]:
     """What a person wants to see at the start: where, before what, with which rules, in which mode."""
-    status, ruleset = supervisor.status, supervisor.ruleset
+    status, ruleset = supervisor.status, supervisor.handover.ruleset
     scheme = "https" if status.tls else "http"
     urls = [f"{scheme}://{address}" for address in status.listen]
     lines = [f"stopgap {__version__} serves on {' '.join(urls)}"]

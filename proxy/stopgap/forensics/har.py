@@ -4,6 +4,7 @@ A HAR file is JSON with one entry a request, headers and body included. One that
 HTTP/1.1; what concerns only the client's own connection, and the length, is made anew.
 """
 
+import re
 from collections.abc import Iterator
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -57,13 +58,17 @@ class Har(msgspec.Struct, frozen=True):
     log: Log
 
 
+_HALVES = re.compile(rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)")
+"""Group 1 is half a surrogate pair: browsers write it where a body is no text, and it is no character."""
+
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
 def entries(name: str, text: bytes) -> Iterator[Told | Broken]:
     """The request of each entry, or why it has none. Raises `ConfigError` for what is no HAR file."""
+    text = _HALVES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text.removeprefix(b"\xef\xbb\xbf"))
     try:
-        har = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"), type=Har)
+        har = msgspec.json.decode(text, type=Har)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{name}: is no HAR file: {error}") from None
     for raw in har.log.entries:

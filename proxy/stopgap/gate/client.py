@@ -57,11 +57,14 @@ from stopgap.gate.spool import Spool, pump, spill
 from stopgap.say import say
 
 if TYPE_CHECKING:
+    from stopgap._core import Session
     from stopgap.gate.pool import Pool
     from stopgap.gate.upstream import Upstream
     from stopgap.gate.worker import Gate
 
 COMMAND: Final = MORE - 1
+LOCAL: Final = "127.0.0.1"
+"""What all peers of a Unix socket are called."""
 
 
 class Client(asyncio.Protocol):
@@ -69,12 +72,13 @@ class Client(asyncio.Protocol):
 
     `request` is what was last sent to an origin, kept to send it again; `retried` the one that was.
     `since` is when the request began to wait for a connection, `stalled` when a peer stopped reading
-    or the lingering began (monotonic seconds), `backlog` what was unsent at the last sweep, `source` for
-    whom the peer speaks by PROXY protocol.
+    or the lingering began (monotonic seconds), `backlog` what was unsent at the last sweep, `begun` the
+    session of a connection that was counted before it became a client (`greeter.py`).
     """
 
     __slots__ = (
         "backlog",
+        "begun",
         "flags",
         "gate",
         "idle",
@@ -89,7 +93,6 @@ class Client(asyncio.Protocol):
         "retried",
         "session",
         "since",
-        "source",
         "spool",
         "stalled",
         "tls",
@@ -101,13 +104,11 @@ class Client(asyncio.Protocol):
     pool: "Pool"
     idle: "list[Upstream]"
 
-    def __init__(self, gate: "Gate", tls: bool, redirect: int = 0, source: str = "") -> None:
+    def __init__(self, gate: "Gate", tls: bool, redirect: int = 0, begun: "Session | None" = None) -> None:
         self.gate = gate
         self.tls = tls
         self.redirect = redirect
-        self.source = source
         self.pinned: Upstream | None = None
-        self.follow(gate.pools)
         self.flags = 0
         self.upstream: Upstream | None = None
         self.request = b""
@@ -117,6 +118,7 @@ class Client(asyncio.Protocol):
         self.since = 0.0
         self.stalled = 0.0
         self.backlog = 0
+        self.begun = begun
 
     def follow(self, pools: "list[Pool]") -> None:
         """Take connections from these pools. `idle` is the short way: the idle connections of the only
@@ -132,8 +134,9 @@ class Client(asyncio.Protocol):
         self.transport: asyncio.Transport = transport
         self.write = self.transport.write
         peer = transport.get_extra_info("peername")
-        address = self.source or (peer[0] if isinstance(peer, tuple) else "127.0.0.1")
-        self.session = self.gate.core.session(address, self.tls, self.gate.trusts(address), self.redirect)
+        address = peer[0] if isinstance(peer, tuple) else LOCAL
+        self.session = self.begun or self.gate.session(address, self.tls, self.redirect)
+        self.follow(self.gate.pools)
         self.receive = self.session.receive
         self.respond = self.session.respond
         self.gate.clients.add(self)
@@ -183,6 +186,8 @@ class Client(asyncio.Protocol):
         except BaseException:
             self.transport.abort()
             raise
+        if self.flags & HALF and self.upstream is None and not self.flags & (WAITING | SPILLING | OWED):
+            ending.part(self)  # what it sent before it closed its half is all answered
 
     def _wait(self, payload: bytes) -> None:
         """The core needs more bytes."""

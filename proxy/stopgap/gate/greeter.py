@@ -2,14 +2,13 @@
 
 `Greeter` accepts on one listening socket, and `admit` makes a client of each connection: of a peer that
 speaks PROXY protocol (`proxy_protocol.py`) when it has said for whom, on a TLS listener when the handshake
-is done. So whoever fails at either is told of with the address that it came from. Where neither is asked
-for, uvloop accepts by itself.
+is done. It is counted before that: who has more connections than one may gets no handshake. Whoever fails
+at either is told of with the address that it came from. Where neither is asked for, uvloop accepts by itself.
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from stopgap.gate.proxy_protocol import SECONDS, NotAHeader, among, header
 from stopgap.gate.sockets import SPENT
 
 if TYPE_CHECKING:
+    from stopgap._core import Session
     from stopgap.gate.worker import Gate
 
 ACCEPTS: Final = 64
@@ -40,12 +40,13 @@ class Greeter:
         gate: "Gate",
         listening: socket.socket,
         front: ssl.SSLContext | None,
-        client: Callable[..., Client],
+        redirect: int,
     ) -> None:
+        """`redirect`: the port to which its clients are sent, 0 for nowhere."""
         self._gate = gate
         self._listening = listening
         self._front = front
-        self._client = client
+        self._redirect = redirect
         self._closed = False
         listening.setblocking(False)
         self._resume()
@@ -77,7 +78,7 @@ class Greeter:
                 self._gate.shed += 1
                 sock.close()
             else:
-                self._gate.admit(sock, name, self._front, self._client)
+                self._gate.admit(sock, name, self._front, self._redirect)
 
 
 def wrapped(front: ssl.SSLContext | None) -> dict[str, Any]:
@@ -92,35 +93,42 @@ async def admit(
     sock: socket.socket,
     peer: str,
     front: ssl.SSLContext | None,
-    client: Callable[..., Client],
+    redirect: int,
 ) -> None:
     """Make a client of a connection that was accepted outside the loop, once it has said who it is."""
-    source = ""
+    tls, session = front is not None, None
     try:
         sock.setblocking(False)
+        address = peer
         if gate.proxies and among(peer, gate.proxies):
             async with asyncio.timeout(SECONDS):
-                source = await header(gate.loop, sock)
+                address = await header(gate.loop, sock) or peer
+        session = gate.session(address, tls, redirect)
+        if session.closed:
+            session.end()
+            sock.close()
+            return
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await gate.loop.connect_accepted_socket(partial(client, source=source), sock, **wrapped(front))
+        client = partial(Client, gate, tls, redirect, session)
+        await gate.loop.connect_accepted_socket(client, sock, **wrapped(front))
     except (NotAHeader, TimeoutError):
-        _turn_away(gate, sock, peer, front is not None, health.PROXY_HEADER)
+        _fail(sock, gate.core.session(peer, tls, True), health.PROXY_HEADER)
     except ssl.SSLError as error:
-        if not isinstance(error, _LEFT):
+        known = isinstance(error, _LEFT)
+        if not known:
             gate.unsecured[error.reason or "UNKNOWN"] += 1
-            _turn_away(gate, sock, source or peer, True, health.CLIENT_TLS)
-        else:
-            sock.close()
+        _fail(sock, session, None if known else health.CLIENT_TLS)
     except OSError:  # it went, or took too long
-        sock.close()
+        _fail(sock, session)
     finally:
         gate.greeting -= 1
 
 
-def _turn_away(gate: "Gate", sock: socket.socket, address: str, tls: bool, reason: int) -> None:
-    """Close, and note for whom."""
-    session = gate.core.session(address, tls, True)
-    session.turn_away(reason)
-    session.end()
+def _fail(sock: socket.socket, session: "Session | None", reason: int | None = None) -> None:
+    """Close, and note why for whom."""
+    if session is not None:
+        if reason is not None:
+            session.turn_away(reason)
+        session.end()
     sock.close()

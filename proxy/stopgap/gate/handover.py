@@ -52,16 +52,6 @@ class Handover(msgspec.Struct, frozen=True):
         return Known(titles=titles, masked=self.config.telling.masked)
 
 
-class Change(msgspec.Struct):
-    """A policy on its way to the workers; `waiting` are those that have not said yes."""
-
-    handover: Handover
-    source: str
-    """Where it comes from (`rollback.py`): `FILES`, `DAY` (the same on a new day), or the version kept."""
-    waiting: set[int]
-    deadline: float
-
-
 class Counters(msgspec.Struct, frozen=True):
     """Which index on the board belongs to whom; kept, and only added to, while the supervisor lives."""
 

@@ -27,15 +27,16 @@ NEW = told.Origin(url="", up=True)
 
 def snapshot(supervisor: "Supervisor") -> told.Status:
     """All that `/status`, `/readyz` and the metrics tell of the processes."""
-    handover, workers = supervisor.handover, supervisor.keepers
+    reloads, workers = supervisor.reloads, supervisor.keepers
+    handover = reloads.used
     serving = [worker for worker in workers if worker.state == keeper.SERVING]
     ready = supervisor.state == "ready" and bool(serving)
-    registry, board = supervisor.counters.registry, supervisor.board
+    registry, board = reloads.counters.registry, supervisor.board
     return told.Status(
         version=__version__,
         started=stamp(supervisor.started),
         started_unix=supervisor.started,
-        loaded_unix=supervisor.loaded,
+        loaded_unix=reloads.loaded,
         state=supervisor.state,
         ready=ready,
         ruleset="" if supervisor.state == "starting" else handover.activate.version,
@@ -53,12 +54,12 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
             for site in handover.config.sites
         ),
         workers=tuple(map(_worker, workers)),
-        reload=supervisor.reload,
-        reloads=supervisor.reloads,
+        reload=reloads.last,
+        reloads=reloads.count,
         events_written=supervisor.writer.written,
         events_dropped=supervisor.writer.dropped,
         syslog_dropped=supervisor.writer.syslog_dropped,
-        rolled_back=supervisor.rolled_back,
+        rolled_back=reloads.versions.rolled_back,
         pid=os.getpid(),
     )
 

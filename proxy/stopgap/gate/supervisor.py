@@ -1,24 +1,19 @@
-"""Who starts, watches, reloads and ends the workers?
+"""Who starts, watches and ends the workers?
 
 One thread that waits for signals, control sockets and questions of the admin server, and a short tick for
 what depends on time. It never touches a client's bytes. What it does on a signal:
 
 ==== =====================================================================================
-HUP  reload: load, run all vectors, compile; only then tell the workers; else keep everything
+HUP  reload: `reload.py`
 TERM drain: no new connections, finish what runs up to `drain` seconds, end; QUIT is the same
 INT  end at once; so does a second TERM
 USR1 open the event file anew
 USR2 upgrade: start the program as it is on disk now; once it serves, hand over to it, drain
 ==== =====================================================================================
-
-A rollback goes the same way, with the texts that were kept of an older ruleset. A reload is over when every
-worker said that it uses the new policy. If one cannot, or dies, those that already changed go back, so that
-all workers always judge alike.
 """
 
 import concurrent.futures
 import contextlib
-import datetime
 import mmap
 import os
 import selectors
@@ -27,7 +22,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from stopgap import _core, texts
+from stopgap import _core
 from stopgap.admin import status as told
 from stopgap.admin.metrics import Board, Metrics
 from stopgap.admin.server import AdminServer
@@ -36,25 +31,22 @@ from stopgap.errors import InputError
 from stopgap.events.writer import Writer
 from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
-from stopgap.gate.handover import Change, Counters, Handover, prepare, renewed, unchangeable
+from stopgap.gate.handover import Counters, Handover
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
-from stopgap.gate.rollback import DAY, FILES, Versions
-from stopgap.gate.snapshot import reloaded, snapshot, turned
+from stopgap.gate.reload import Reloads, Watch
+from stopgap.gate.snapshot import snapshot, turned
 from stopgap.gate.sockets import StartError
 from stopgap.gate.succession import NOBODY, Predecessor, Succession
 from stopgap.ruleset.history import Kept
-from stopgap.ruleset.model import Ruleset
-from stopgap.ruleset.spec import Registry
 from stopgap.say import say
 
 TICK = 0.25
-RELOAD_SECONDS = 60.0
-"""Longest wait for the workers to take a new policy."""
 GRACE = 2.0
 """Seconds beyond the drain that a worker gets before it is killed."""
 TRIES = 3
 """So often may a worker die before the first policy was ever in use."""
+UPGRADING = "an upgrade is under way; ask again"
 INTERRUPTED = 130
 """Exit code when INT came before anything was served."""
 
@@ -76,15 +68,9 @@ class Supervisor:
         Raises `InputError` when the configuration is wrong and `StartError` when a port cannot
         be had.
         """
-        self._read = read
-        self._clock = clock
-        self.counters = Counters(registry=Registry(), origins={})
         self._beat, self._beaten = notify.watchdog_seconds(), 0.0
-        self._renew_at = 0.0
         self.state = "starting"
-        self.reload = reloaded("")
-        self.reloads = 0
-        self.started = self.loaded = time.time()
+        self.started = time.time()
         config = read()
         privilege.join(config.identity)
         with contextlib.ExitStack() as opened:
@@ -96,10 +82,9 @@ class Supervisor:
             self._door = opened.enter_context(door) if door else None
             rights = privilege.leave(config.identity)
             try:
-                self.handover = prepare(read, self.counters, self._today(), self._pulse)
+                self.reloads = Reloads(read, clock, Watch(self._living, self._pulse, self._taken, self._look))
             except InputError as error:
                 raise InputError(*error.problems, *privilege.hint(config.identity)) from None
-            self._versions = Versions(self.handover, say)
             try:
                 self.writer = Writer(config.log, self.handover.known(), self.handover.config.telling)
             except OSError as error:
@@ -120,13 +105,9 @@ class Supervisor:
             Keeper(index, _listeners(row, config), memory, self._selector, self._took, command)
             for index, row in enumerate(self._rows)
         ]
-        metrics = Metrics(self.board, self.counters, lambda: self.status)
+        metrics = Metrics(self.board, self.reloads.counters, lambda: self.status)
         self._server = AdminServer(door, self, metrics, self.handover.token) if door else None
         self._succession = Succession(before, say)
-        self._asked: list[concurrent.futures.Future[told.Answer]] = []
-        self._answering: list[concurrent.futures.Future[told.Answer]] = []
-        self._change: Change | None = None
-        self._again = False
         self._deadline = 0.0
         self._end: int | None = None
         self._interrupted = False
@@ -135,18 +116,18 @@ class Supervisor:
         self.status: told.Status = snapshot(self)
 
     @property
-    def ruleset(self) -> Ruleset:
-        """The rules in use."""
-        return self.handover.ruleset
+    def handover(self) -> Handover:
+        """The policy in use."""
+        return self.reloads.used
 
     @property
-    def rolled_back(self) -> str:
-        """The version that the files gave last, while an older one is in use."""
-        return self._versions.rolled_back
+    def counters(self) -> Counters:
+        """Which place on the board belongs to whom."""
+        return self.reloads.counters
 
     def rulesets(self) -> list[Kept]:
         """The rulesets that are kept, oldest first."""
-        return self._versions.all()
+        return self.reloads.versions.all()
 
     def ask(self, verb: str) -> told.Answer:
         """`reload`, `drain`, `upgrade` or `rollback [VERSION]`, from another thread; waits for the answer."""
@@ -184,7 +165,7 @@ class Supervisor:
     def _hear(self, _: int) -> None:
         """The bell rang."""
         actions: dict[int, Callable[[], None]] = {
-            signal.SIGHUP: self._begin_reload,
+            signal.SIGHUP: self._reload,
             signal.SIGTERM: self._stop,
             signal.SIGQUIT: self._stop,
             signal.SIGINT: self._stop_now,
@@ -205,33 +186,24 @@ class Supervisor:
             elif verb.startswith("rollback"):
                 self._roll_back(verb.removeprefix("rollback").strip(), future)
             else:
-                self._asked.append(future)
-                self._begin_reload()
+                self._reload(future)
 
     def _took(self, worker: Keeper, report: Report) -> None:
         """A worker said something."""
         if isinstance(report, Events):
             self.writer.put(report.lines)
         elif isinstance(report, Ready):
-            self._greet(worker)
+            self.reloads.greet(worker)
         elif isinstance(report, Activated):
-            if self._change is not None and report.version == self._change.handover.activate.version:
-                self._change.waiting.discard(worker.index)
-                self._finish_reload()
+            self.reloads.activated(worker, report.version)
         elif isinstance(report, Failed):
             self._refused(worker, report.error)
-
-    def _greet(self, worker: Keeper) -> None:
-        """A worker that just started gets what the others have, or are about to have."""
-        if self._change is not None:
-            self._change.waiting.add(worker.index)
-        worker.send((self._change.handover if self._change else self.handover).activate)
 
     def _refused(self, worker: Keeper, error: str) -> None:
         if self.state == "starting":
             self._fail(f"worker {worker.index} cannot use the policy: {error}")
-        elif self._change is not None:
-            self._abandon(f"worker {worker.index} cannot use the new policy: {error}")
+        elif self.reloads.running:
+            self.reloads.abandon(f"worker {worker.index} cannot use the new policy: {error}")
         else:
             say(f"worker {worker.index} cannot use the policy and is started anew: {error}")
             worker.kill()
@@ -243,19 +215,13 @@ class Supervisor:
         for worker in self.keepers:
             if worker.tick(now):
                 self._died(worker)
-        if self._change is not None and now > self._change.deadline:
-            slow = sorted(self._change.waiting)
-            self._abandon(f"worker {slow[0]} did not take the new policy within {RELOAD_SECONDS:.0f} s")
         states = {worker.state for worker in self.keepers}
         if self.state == "starting" and states == {keeper.SERVING}:
             self.state = "ready"
             self._succession.serving()
             notify.notify("READY=1", f"STATUS=serving on {', '.join(self.listen)}")
-            self._versions.taken(self.handover, FILES)
-            if self._again:
-                self._begin_reload()
-        if self.state == "ready" and self._change is None and now >= self._renew_at:
-            self._renew(now)
+            self.reloads.serving()
+        self.reloads.tick(now)
         if self._succession.tick(now):
             self._retire()
         if self.state == "draining":
@@ -286,125 +252,40 @@ class Supervisor:
         say(f"worker {worker.index} ended ({worker.exit}); the next one starts in {worker.delay:.1f} s")
         if self.state == "starting" and worker.restarts >= TRIES:
             self._fail(f"worker {worker.index} ended {TRIES} times while starting ({worker.exit})")
-        if self._change is not None and worker.index in self._change.waiting:
-            self._abandon(f"worker {worker.index} ended ({worker.exit}) while it took the new policy")
+        self.reloads.died(worker)
 
     # Reload
 
-    def _begin_reload(self) -> None:
-        """Load anew and send it to the workers; a reload that runs already is followed by another."""
-        if self.state == "draining":
-            return
-        self._again = self.state == "starting" or self._change is not None
-        if self._again:
-            return
-        self._answering, self._asked = self._asked, []
-        if self._succession.pending:
-            self._reloaded("an upgrade is under way; ask again")
-            return
-        notify.reloading()
-        try:
-            fresh = prepare(self._read, self.counters, self._today(), self._pulse)
-            fixed = unchangeable(self.handover.config, fresh.config)
-            if fixed:
-                raise InputError(*fixed)
-        except InputError as error:
-            self._reloaded(str(error))
-            return
-        self._hand_over(fresh, FILES)
+    def _reload(self, future: "concurrent.futures.Future[told.Answer] | None" = None) -> None:
+        if self.state != "draining":
+            self.reloads.begin(UPGRADING if self._succession.pending else "", future)
 
     def _roll_back(self, name: str, future: "concurrent.futures.Future[told.Answer]") -> None:
-        """Load what was kept of another version, with its vectors, and send it to the workers."""
         if why := self._occupied():
             future.set_result(told.Answer(False, why))
-            return
-        try:
-            older = self._versions.older(name)
-            with texts.replaced(older.files(), alone=True):
-                fresh = prepare(self._read, self.counters, self._today(), self._pulse)
-            if fixed := unchangeable(self.handover.config, fresh.config):
-                raise InputError(*fixed)
-        except InputError as error:
-            future.set_result(told.Answer(False, f"not rolled back, nothing has changed: {error}"))
-            return
-        self._answering.append(future)
-        notify.reloading()
-        self._hand_over(fresh, older.version)
+        else:
+            self.reloads.roll_back(name, future)
 
     def _occupied(self) -> str:
         """Why nothing can be changed just now, or ""."""
         if self.state == "draining":
             return "the gate ends"
         if self._succession.pending:
-            return "an upgrade is under way; ask again"
-        if self.state != "ready" or self._change is not None:
+            return UPGRADING
+        if self.state != "ready" or self.reloads.running:
             return "a policy is on its way to the workers; ask again"
         return ""
 
-    def _renew(self, now: float) -> None:
-        """On a new day exceptions may have run out: their rules count again, whatever the files say."""
-        today = self._today()
-        if today == self.handover.day:
-            return
-        self._renew_at = now + RELOAD_SECONDS
-        fresh = renewed(self.handover, self.counters, today)
-        if fresh.activate.version == self.handover.activate.version:
-            self.handover = fresh
-        else:
-            notify.reloading()
-            self._hand_over(fresh, DAY)
-
-    def _today(self) -> datetime.date:
-        """The day in UTC."""
-        return datetime.datetime.fromtimestamp(self._clock(), datetime.UTC).date()
-
-    def _hand_over(self, fresh: Handover, source: str) -> None:
-        """Send it to all workers that live."""
-        living = self._living()
-        waiting = {worker.index for worker in living}
-        self._change = Change(fresh, source, waiting, time.monotonic() + RELOAD_SECONDS)
-        for worker in living:
-            worker.send(fresh.activate)
-        self._finish_reload()
-
-    def _finish_reload(self) -> None:
-        """All workers use it: it is what is in use."""
-        if self._change is not None and not self._change.waiting:
-            self.handover, source, self._change = self._change.handover, self._change.source, None
-            self._versions.taken(self.handover, source)
-            self.writer.follow(self.handover.known(), self.handover.config.telling)
-            if self._server is not None:
-                self._server.token = self.handover.token
-            self.loaded = time.time()
-            _warn(self.handover)
-            self._reloaded("")
-
-    def _abandon(self, error: str) -> None:
-        """One worker cannot: all go back to what they had."""
-        self._change = None
-        for worker in self._living():
-            worker.send(self.handover.activate)
-        self._reloaded(error)
+    def _taken(self, used: Handover) -> None:
+        """All workers use a new policy."""
+        self.writer.follow(used.known(), used.config.telling)
+        if self._server is not None:
+            self._server.token = used.token
+        _warn(used)
 
     def _living(self) -> list[Keeper]:
         """The workers that have a policy, or are about to."""
         return [worker for worker in self.keepers if worker.state in (keeper.STARTING, keeper.SERVING)]
-
-    def _reloaded(self, error: str) -> None:
-        """A reload is over: tell it to whoever asked, and to the log."""
-        self.reload = reloaded(error)
-        self.reloads += 1
-        self._look()
-        rules = len(self.ruleset.rules)
-        how = f"rolled back from {self.rolled_back}" if self.rolled_back else "reloaded"
-        text = error or f"{how}: ruleset {self.handover.activate.version}, {rules} rules"
-        say(f"reload refused, nothing has changed: {error}" if error else text)
-        notify.notify("READY=1", f"STATUS={text.splitlines()[0]}")
-        for future in self._answering:
-            future.set_result(told.Answer(not error, text))
-        self._answering = []
-        if self._again:
-            self._begin_reload()
 
     # Succession
 
@@ -441,7 +322,7 @@ class Supervisor:
     def _leave(self, seconds: float) -> None:
         """Accept no more connections; workers finish within `seconds`."""
         self.state = "draining"
-        self._change = None
+        self.reloads.end()
         self._deadline = time.monotonic() + seconds + GRACE
         self._succession.abandon()
         notify.notify("STOPPING=1")
@@ -462,8 +343,7 @@ class Supervisor:
         if self._server is not None:
             self._server.close()
         self.writer.close(2.0)
-        for future in (*self._answering, *self._asked):
-            future.set_result(told.Answer(False, "the gate has ended"))
+        self.reloads.close()
         self._opened.close()
 
 

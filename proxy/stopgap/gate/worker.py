@@ -22,7 +22,7 @@ import socket
 import ssl
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -32,7 +32,7 @@ import uvloop
 
 from stopgap import _core
 from stopgap.gate import messages, sockets, tls
-from stopgap.gate.client import Client
+from stopgap.gate.client import LOCAL, Client
 from stopgap.gate.contexts import TlsError
 from stopgap.gate.deadlines import sweep
 from stopgap.gate.flags import LEAVING, OUTDATED
@@ -97,20 +97,21 @@ class Gate:
         self._networks: list[Network] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def trusts(self, address: str) -> bool:
-        """Whether this peer may say whom it speaks for."""
-        return bool(self._networks) and among(address, self._networks)
+    def session(self, address: str, tls: bool, redirect: int = 0) -> _core.Session:
+        """Of a new connection from this address, which is counted, and refused if it is one too many."""
+        trusted = bool(self._networks) and among(address, self._networks)
+        return self.core.session(address, tls, trusted, redirect)
 
     def admit(
         self,
         sock: socket.socket,
         name: object,
         front: ssl.SSLContext | None,
-        client: Callable[..., Client],
+        redirect: int,
     ) -> None:
         """Take on a connection that was accepted here; see `greeter.admit`."""
         self.greeting += 1
-        self.spawn(admit(self, sock, name[0] if isinstance(name, tuple) else "127.0.0.1", front, client))
+        self.spawn(admit(self, sock, name[0] if isinstance(name, tuple) else LOCAL, front, redirect))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that belongs to a connection."""
@@ -242,18 +243,14 @@ class Worker(asyncio.Protocol):
         self._deafen()
         self._greets = bool(self.gate.proxies)
         for door, listener in self._doors:
-            front, client = self._served(listener)
+            front = self._front if listener.tls else None
             if self._greets or front is not None:
-                self._servers.append(Greeter(self.gate, door.dup(), front, client))
+                self._servers.append(Greeter(self.gate, door.dup(), front, listener.redirect))
                 continue
+            client = partial(Client, self.gate, False, listener.redirect)
             for _ in range(ACCEPTS):
                 server = await self.gate.loop.create_server(client, sock=door.dup(), backlog=BACKLOG)
                 self._servers.append(server)
-
-    def _served(self, listener: messages.Listener) -> tuple[ssl.SSLContext | None, Callable[..., Client]]:
-        """How a listener does TLS, and what makes its clients."""
-        client = partial(Client, self.gate, listener.tls, listener.redirect)
-        return (self._front if listener.tls else None), client
 
     def _deafen(self) -> None:
         for server in self._servers:
@@ -279,9 +276,10 @@ class Worker(asyncio.Protocol):
         """Whoever connected before the listening ended is a client like any other."""
         doors, self._doors = self._doors, []
         for door, listener in doors:
+            front = self._front if listener.tls else None
             with door, contextlib.suppress(OSError):
                 for _ in range(BACKLOG):
-                    self.gate.admit(*door.accept(), *self._served(listener))
+                    self.gate.admit(*door.accept(), front, listener.redirect)
 
     def _over(self, now: float) -> bool:
         """Whether nothing is left to be done after a drain, or no time to do it."""

@@ -44,6 +44,14 @@ def test_a_request_of_a_browser() -> None:
     ]
 
 
+def test_half_a_character_is_replaced() -> None:
+    """Python's JSON writes what Chrome does: escapes of halves; pairs and escaped backslashes stay."""
+    sent = entry("http://h/", "POST", postData={"text": "a\ud800b\udfff \U0001f600 \\ud800"})
+    (told,) = entries("x", har(sent))
+    assert isinstance(told, Told)
+    assert told.request.rpartition(b"\r\n")[2] == "a\ufffdb\ufffd \U0001f600 \\ud800".encode()
+
+
 def test_parameters_and_hosts() -> None:
     form = {"params": [{"name": "a b", "value": "1"}, {"name": "c"}]}
     host = [{"name": "Host", "value": "kaikei"}]

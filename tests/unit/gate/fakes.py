@@ -179,11 +179,8 @@ class House:
     def clock(self) -> float:
         return self.now
 
-    def trusts(self, address: str) -> bool:
-        return False
-
-    def session(self, address: str, tls: bool, trusted: bool, redirect: int = 0) -> Script:
-        assert (address, trusted) == ("198.51.100.7", False)
+    def session(self, address: str, tls: bool, redirect: int = 0) -> Script:
+        assert address == "198.51.100.7"
         return self.script
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -120,7 +120,7 @@ def test_who_offers_no_tls_is_told_of(tmp_path: Path) -> None:
             lines = [*lines, *worker.receive(messages.Events).lines]
         assert {(line[7], line[17]) for line in lines} == {("client-tls", "127.0.0.1")}
         worker.complaint = "3 TLS handshakes of clients failed: "
-        until(lambda: worker.word("connections_opened") == worker.word("connections_closed") == 3)
+        until(lambda: worker.word("connections_opened") == worker.word("connections_closed") == 5)
 
 
 def test_a_header_that_does_not_come_is_told_of() -> None:
