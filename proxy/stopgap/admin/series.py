@@ -5,7 +5,6 @@ and sums of a minute for a day. Only what is not zero is kept, packed, so that a
 nothing. Clients are counted by their network, from the events; of each sample only the busiest are kept.
 """
 
-import ipaddress
 import threading
 import time
 from collections import Counter, deque
@@ -17,7 +16,7 @@ import msgspec
 from stopgap import _core
 from stopgap.admin.metrics import ACTIONS, CLASSES, FAILURE_WORDS, VERDICTS
 from stopgap.admin.status import Source
-from stopgap.events.mask import network as masked_network
+from stopgap.events import mask
 from stopgap.gate.health import FAILURES
 
 STEP, FINE = 5, 720
@@ -120,7 +119,7 @@ class Series:
             for line, _ in page.news:
                 clients[line[17]] += line[1] or 1
             for client, count in clients.items():
-                found[masked_network(client) if known.masked else network(client)] += count
+                found[mask.network(client) if known.masked else network(client)] += count
             if self._read >= page.next:
                 break
         found.pop("", None)
@@ -172,13 +171,7 @@ def network(client: str) -> str:
     """`192.0.2.0/24` of `192.0.2.77`, `2001:db8:1:2::/64` of `2001:db8:1:2::3`; "" of what is no address."""
     if ":" not in client and client.count(".") == 3:  # a worker's own words: an address
         return f"{client.rpartition('.')[0]}.0/24"
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return str(ipaddress.ip_network((address, BITS[address.version]), strict=False))
+    return mask.network(client, BITS)
 
 
 def _busiest(networks: Counter[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from stopgap.admin.page import FILES, FOLDER, POLICY
 
 OWN = {path.name: path.read_text("utf-8") for path in FOLDER.iterdir() if path.is_file()}
 SCRIPTS = {name: text for name, text in OWN.items() if name.endswith(".js")}
-WORDS = re.compile(r'"?([\w.-]+)"?: "((?:[^"\\]|\\.)*)"')
+WORDS = re.compile(r'"?([\w.-]+)"?:\s+"((?:[^"\\]|\\.)*)"')
 
 
 def test_every_file_is_served() -> None:
@@ -47,6 +47,6 @@ def test_both_languages_have_the_same_words() -> None:
 
 def test_every_word_that_is_used_is_there() -> None:
     english = dict(WORDS.findall(SCRIPTS["words.en.js"]))
-    used = {key for text in SCRIPTS.values() for key in re.findall(r'\bt\("([\w.-]+)"', text)}
+    used = {key for text in SCRIPTS.values() for key in re.findall(r'\bt\(\s*"([\w.-]+)"', text)}
     assert len(used) > 100
     assert used - english.keys() == set()

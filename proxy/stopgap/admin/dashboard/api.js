@@ -25,7 +25,10 @@ export const get = (path) => ask(path, { method: "GET" });
 export const post = (path, body) =>
   ask(path, {
     method: "POST",
-    headers: { "X-Stopgap-Asks": "dashboard", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+    headers: {
+      "X-Stopgap-Asks": "dashboard",
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+    },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
 

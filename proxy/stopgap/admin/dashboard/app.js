@@ -71,7 +71,11 @@ async function show(focus = true) {
     }
     if (mine !== turn) return;
     fill(main, trouble, place);
-    const context = { ...shared, name: decodeURIComponent(name ?? ""), query: new URLSearchParams(query ?? "") };
+    const context = {
+      ...shared,
+      name: decodeURIComponent(name ?? ""),
+      query: new URLSearchParams(query ?? ""),
+    };
     const ended = await (VIEWS[view] ?? overview)(place, context);
     if (mine === turn) end = ended ?? (() => {});
     else ended?.();
@@ -91,13 +95,50 @@ function header(view) {
   document.documentElement.lang = language();
   document.title = `${t(TABS.includes(now) ? now : "overview")} · Stopgap`;
   document.getElementById("skip").textContent = t("skip");
-  fill(bar,
+  fill(
+    bar,
     el("a", { class: "mark", href: "#/overview" }, "Stopgap"),
-    el("nav", { "aria-label": t("views") }, TABS.map((tab) => el("a", { href: `#/${tab}`, "aria-current": tab === now ? "page" : undefined }, t(tab)))),
+    el(
+      "nav",
+      { "aria-label": t("views") },
+      TABS.map((tab) =>
+        el("a", { href: `#/${tab}`, "aria-current": tab === now ? "page" : undefined }, t(tab)),
+      ),
+    ),
     pill,
-    el("div", { class: "switch", role: "group", "aria-label": "Language / 言語" }, Object.entries(LANGUAGES).map(([code, called]) =>
-      el("button", { type: "button", lang: code, "aria-pressed": code === language(), onclick: () => { speak(code); show(false).then(() => bar.querySelector(`[lang=${code}]`)?.focus()); } }, called))),
-    hasToken() ? el("button", { type: "button", onclick: () => { forgetToken(); location.reload(); } }, t("signOut")) : "");
+    el(
+      "div",
+      { class: "switch", role: "group", "aria-label": "Language / 言語" },
+      Object.entries(LANGUAGES).map(([code, called]) =>
+        el(
+          "button",
+          {
+            type: "button",
+            lang: code,
+            "aria-pressed": code === language(),
+            onclick: () => {
+              speak(code);
+              show(false).then(() => bar.querySelector(`[lang=${code}]`)?.focus());
+            },
+          },
+          called,
+        ),
+      ),
+    ),
+    hasToken()
+      ? el(
+          "button",
+          {
+            type: "button",
+            onclick: () => {
+              forgetToken();
+              location.reload();
+            },
+          },
+          t("signOut"),
+        )
+      : "",
+  );
 }
 
 function askToken() {
@@ -106,11 +147,32 @@ function askToken() {
   turn += 1;
   const wrong = hasToken();
   forgetToken();
-  const input = el("input", { type: "password", name: "token", required: true, autocomplete: "off", "aria-describedby": "token-hint" });
-  fill(main, el("form", { class: "card token", onsubmit: (given) => { given.preventDefault(); keepToken(input.value.trim()); show(); } },
-    el("h2", {}, t("tokenWanted")), el("p", { class: "dim", id: "token-hint" }, t("tokenHint")),
-    wrong ? el("p", { class: "note bad", role: "alert" }, t("tokenWrong")) : "",
-    el("label", { class: "field" }, el("span", {}, t("token")), input), el("button", { class: "main" }, t("enter"))));
+  const input = el("input", {
+    type: "password",
+    name: "token",
+    required: true,
+    autocomplete: "off",
+    "aria-describedby": "token-hint",
+  });
+  fill(
+    main,
+    el(
+      "form",
+      {
+        class: "card token",
+        onsubmit: (given) => {
+          given.preventDefault();
+          keepToken(input.value.trim());
+          show();
+        },
+      },
+      el("h2", {}, t("tokenWanted")),
+      el("p", { class: "dim", id: "token-hint" }, t("tokenHint")),
+      wrong ? el("p", { class: "note bad", role: "alert" }, t("tokenWrong")) : "",
+      el("label", { class: "field" }, el("span", {}, t("token")), input),
+      el("button", { class: "main" }, t("enter")),
+    ),
+  );
   input.focus();
 }
 

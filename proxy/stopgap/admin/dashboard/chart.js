@@ -27,8 +27,23 @@ export function chart(place, lines, { height = 170, label = "", show = rate } = 
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
     axes: [
-      { stroke: ink, grid: { show: false }, ticks: grid, font, space: 70, size: 28, values: (_, times) => times.map((time) => hour(time, times[1] - times[0] < 60)) },
-      { stroke: ink, grid, ticks: { show: false }, font, size: 46, values: (_, values) => values.map(number) },
+      {
+        stroke: ink,
+        grid: { show: false },
+        ticks: grid,
+        font,
+        space: 70,
+        size: 28,
+        values: (_, times) => times.map((time) => hour(time, times[1] - times[0] < 60)),
+      },
+      {
+        stroke: ink,
+        grid,
+        ticks: { show: false },
+        font,
+        size: 46,
+        values: (_, values) => values.map(number),
+      },
     ],
     series: [{ label: t("time"), value: (_, time) => (time ? hour(time, true) : "–") }, ...series],
   };
@@ -56,10 +71,14 @@ function hour(time, seconds = false) {
 export function bars(rows, empty, tone = "") {
   if (!rows.length) return el("p", { class: "dim" }, empty);
   const most = Math.max(...rows.map(([, count]) => count));
-  return el("ul", { class: `bars ${tone}` }, rows.map(([name, count, link]) => {
-    const bar = el("span", { class: "bar" });
-    bar.style.setProperty("--share", `${(100 * count) / most}%`);
-    const label = link ? el("a", { href: link, title: name }, name) : el("span", { title: name }, name);
-    return el("li", {}, bar, label, el("b", {}, number(count)));
-  }));
+  return el(
+    "ul",
+    { class: `bars ${tone}` },
+    rows.map(([name, count, link]) => {
+      const bar = el("span", { class: "bar" });
+      bar.style.setProperty("--share", `${(100 * count) / most}%`);
+      const label = link ? el("a", { href: link, title: name }, name) : el("span", { title: name }, name);
+      return el("li", {}, bar, label, el("b", {}, number(count)));
+    }),
+  );
 }

@@ -2,7 +2,7 @@
 
 const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "open", "selected", "required"]);
 
-/** An element. `given` are attributes, properties, `on...` listeners; `class`; children are nodes or texts. */
+/** An element. `given` are attributes, properties and `on...` listeners; children are nodes or texts. */
 export function el(name, given = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(given)) {
@@ -24,7 +24,7 @@ export function add(node, children) {
   return node;
 }
 
-/** Replace all that a node holds. What had the focus gets it again: the same link, or what is in its place. */
+/** Replace all that a node holds. What had the focus gets it again: the same link, or what is there now. */
 export function fill(node, ...children) {
   const focused = node.contains(document.activeElement) && document.activeElement;
   const controls = () => [...node.querySelectorAll("a[href], button, input, select, [tabindex]")];
@@ -33,7 +33,9 @@ export function fill(node, ...children) {
   add(node, children);
   if (place >= 0) {
     const now = controls();
-    (now.find((one) => one.href && one.href === focused.href) ?? now[Math.min(place, now.length - 1)])?.focus({ preventScroll: true });
+    (now.find((one) => one.href && one.href === focused.href) ?? now[Math.min(place, now.length - 1)])?.focus(
+      { preventScroll: true },
+    );
   }
   return node;
 }
@@ -46,8 +48,18 @@ export function prose(text) {
 /** A table; `columns` are heads, or [head, class]. `rows` are lists of cells. */
 export function table(columns, rows, given = {}) {
   const kinds = columns.map((column) => (Array.isArray(column) ? column : [column, ""]));
-  const head = el("tr", {}, kinds.map(([text, kind]) => el("th", { class: kind, scope: "col" }, text)));
-  const body = rows.map((row) => el("tr", {}, row.map((cell, at) => el("td", { class: kinds[at][1] }, cell))));
+  const head = el(
+    "tr",
+    {},
+    kinds.map(([text, kind]) => el("th", { class: kind, scope: "col" }, text)),
+  );
+  const body = rows.map((row) =>
+    el(
+      "tr",
+      {},
+      row.map((cell, at) => el("td", { class: kinds[at][1] }, cell)),
+    ),
+  );
   return el("div", { class: "scroll" }, el("table", given, el("thead", {}, head), el("tbody", {}, body)));
 }
 

@@ -5,7 +5,23 @@ import { filter, KEYS, toggled } from "./filter.js";
 import { clock, number } from "./format.js";
 import { list } from "./list.js";
 import { live } from "./live.js";
-import { ACTION, CLIENT, COUNT, HOST, ID, METHOD, MODE, newer, older, REASON, RULE, SITE, store, TARGET, TIME } from "./store.js";
+import {
+  ACTION,
+  CLIENT,
+  COUNT,
+  HOST,
+  ID,
+  METHOD,
+  MODE,
+  newer,
+  older,
+  REASON,
+  RULE,
+  SITE,
+  store,
+  TARGET,
+  TIME,
+} from "./store.js";
 import { t } from "./words.js";
 
 const HEIGHT = 30;
@@ -18,36 +34,110 @@ export function events(place, context) {
   let found = [];
   let following = true;
   let over = false;
+  let loading = false;
   let typing = 0;
 
-  const input = el("input", { type: "search", id: "filter", value: wanted, spellcheck: "false", autocomplete: "off", placeholder: t("filterExample"), "aria-label": t("filter"), oninput: () => { clearTimeout(typing); typing = setTimeout(() => choose(input.value), 120); } });
+  const input = el("input", {
+    type: "search",
+    id: "filter",
+    value: wanted,
+    spellcheck: "false",
+    autocomplete: "off",
+    placeholder: t("filterExample"),
+    "aria-label": t("filter"),
+    oninput: () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => choose(input.value), 120);
+    },
+  });
   const chips = el("div", { class: "chips", role: "group", "aria-label": t("quickFilters") });
   const count = el("output", { class: "dim", "aria-live": "off" });
-  const pause = el("button", { type: "button", "aria-pressed": "false", onclick: () => { following = !following; pause.setAttribute("aria-pressed", String(!following)); pause.textContent = t(following ? "pause" : "resume"); } }, t("pause"));
-  const heads = el("div", { class: "row heads", "aria-hidden": "true" }, ["time", "action", "client", "request", "why", "site"].map((key) => el("span", {}, t(key))));
+  const pause = el(
+    "button",
+    {
+      type: "button",
+      "aria-pressed": "false",
+      onclick: () => {
+        following = !following;
+        pause.setAttribute("aria-pressed", String(!following));
+        pause.textContent = t(following ? "pause" : "resume");
+      },
+    },
+    t("pause"),
+  );
+  const heads = el(
+    "div",
+    { class: "row heads", "aria-hidden": "true" },
+    ["time", "action", "client", "request", "why", "site"].map((key) => el("span", {}, t(key))),
+  );
   const body = el("div", { class: "fit" });
-  fill(place, el("section", { class: "card events" },
-    el("div", { class: "bar-line" }, input, pause, count),
-    el("p", { class: "dim hint" }, t("filterHint"), " ", el("code", {}, KEYS.map((key) => `${key}:`).join(" "))), chips, heads, body));
+  fill(
+    place,
+    el(
+      "section",
+      { class: "card events" },
+      el("div", { class: "bar-line" }, input, pause, count),
+      el(
+        "p",
+        { class: "dim hint" },
+        t("filterHint"),
+        " ",
+        el("code", {}, KEYS.map((key) => `${key}:`).join(" ")),
+      ),
+      chips,
+      heads,
+      body,
+    ),
+  );
 
   const shown = list(body, {
     label: t("events"),
     height: HEIGHT,
     count: () => found.length,
-    make: () => el("div", { class: "row" }, [1, 2, 3, 4, 5, 6].map(() => el("span"))),
+    make: () =>
+      el(
+        "div",
+        { class: "row" },
+        [1, 2, 3, 4, 5, 6].map(() => el("span")),
+      ),
     draw: (node, at) => draw(node, store.rows[found[found.length - 1 - at] - store.begin]),
-    open: (at) => { location.hash = `#/event/${store.rows[found[found.length - 1 - at] - store.begin][ID]}`; },
+    open: (at) => {
+      location.hash = `#/event/${store.rows[found[found.length - 1 - at] - store.begin][ID]}`;
+    },
   });
 
-  function scan() {
-    found = [];
-    store.rows.forEach((row, at) => wants(row) && found.push(store.begin + at));
-    told();
+  /** The numbers of the rows in these places that are wanted. */
+  function wantedOf(from, to) {
+    const some = [];
+    for (let at = from; at < to; at += 1) if (wants(store.rows[at])) some.push(store.begin + at);
+    return some;
   }
 
-  function told() {
+  function scan() {
+    found = wantedOf(0, store.rows.length);
+    counted();
+    fill(
+      chips,
+      ACTIONS.map((one) => `action:${one}`).map((word) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "chip",
+            "aria-pressed": wanted.split(/\s+/).includes(word),
+            onclick: () => {
+              input.value = toggled(wanted, word);
+              choose(input.value, word);
+            },
+          },
+          t(word.replace(":", ".")),
+        ),
+      ),
+    );
+  }
+
+  function counted() {
     count.textContent = `${number(found.length)} / ${number(store.rows.length)}${store.complete ? "" : " …"}`;
-    fill(chips, ACTIONS.map((one) => `action:${one}`).map((word) => el("button", { type: "button", class: "chip", "aria-pressed": wanted.split(/\s+/).includes(word), onclick: () => { input.value = toggled(wanted, word); choose(input.value, word); } }, t(word.replace(":", ".")))));
   }
 
   function choose(text, chip) {
@@ -60,35 +150,41 @@ export function events(place, context) {
   }
 
   async function past() {
-    while (!over && !store.complete) {
-      const came = await older();
-      if (over) return;
-      const more = [];
-      for (let at = 0; at < came; at += 1) if (wants(store.rows[at])) more.push(store.begin + at);
-      found = more.concat(found);
-      count.textContent = `${number(found.length)} / ${number(store.rows.length)}${store.complete ? "" : " …"}`;
-      shown.redraw();
-      await new Promise((done) => { setTimeout(done, PAUSE); });
+    if (loading) return;
+    loading = true;
+    try {
+      while (!over && !store.complete) {
+        const came = await older();
+        if (over) return;
+        found = wantedOf(0, came).concat(found);
+        counted();
+        shown.redraw();
+        await new Promise((done) => {
+          setTimeout(done, PAUSE);
+        });
+      }
+    } finally {
+      loading = false;
     }
   }
 
-  const end = live(2, async () => {
+  async function latest() {
     if (!following && store.next !== null) return;
-    const before = store.rows.length;
     const { came, anew } = await newer();
     if (anew) {
       scan();
       shown.reset();
-    } else {
-      let added = 0;
-      for (let at = before; at < before + came; at += 1) {
-        if (wants(store.rows[at])) { found.push(store.begin + at); added += 1; }
-      }
-      if (came) count.textContent = `${number(found.length)} / ${number(store.rows.length)}${store.complete ? "" : " …"}`;
-      if (added) shown.pushed(added);
+    } else if (came) {
+      if (found[0] < store.begin) found = found.filter((one) => one >= store.begin);
+      const added = wantedOf(Math.max(0, store.rows.length - came), store.rows.length);
+      found = found.concat(added);
+      counted();
+      if (added.length) shown.pushed(added.length);
     }
     past().catch(context.failed);
-  }, context.failed);
+  }
+
+  const end = live(2, latest, context.failed);
 
   scan();
   shown.redraw();

@@ -3,7 +3,15 @@
 import { ACTION, CLIENT, HOST, ID, METHOD, MODE, REASON, RULE, SITE, STATUS, TARGET, TIER } from "./store.js";
 import { network } from "./net.js";
 
-const EXACT = { rule: RULE, reason: REASON, site: SITE, action: ACTION, mode: MODE, tier: TIER, method: METHOD };
+const EXACT = {
+  rule: RULE,
+  reason: REASON,
+  site: SITE,
+  action: ACTION,
+  mode: MODE,
+  tier: TIER,
+  method: METHOD,
+};
 const PARTLY = { path: TARGET, host: HOST, id: ID };
 export const KEYS = [...Object.keys(EXACT), "client", ...Object.keys(PARTLY), "status"];
 
@@ -24,9 +32,11 @@ function test(word) {
   if (key in EXACT) return (row) => row[EXACT[key]].toLowerCase() === value;
   if (key in PARTLY) return (row) => row[PARTLY[key]].toLowerCase().includes(value);
   if (key === "status") return (row) => String(row[STATUS]).startsWith(value);
-  if (key === "client") return network(value) ? inside(network(value)) : (row) => row[CLIENT].startsWith(value);
+  if (key === "client")
+    return network(value) ? inside(network(value)) : (row) => row[CLIENT].startsWith(value);
   const wanted = word.toLowerCase();
-  return (row) => [TARGET, CLIENT, RULE, REASON, HOST, ID, SITE].some((place) => row[place].toLowerCase().includes(wanted));
+  return (row) =>
+    [TARGET, CLIENT, RULE, REASON, HOST, ID, SITE].some((place) => row[place].toLowerCase().includes(wanted));
 }
 
 const inside = (belongs) => (row) => belongs(row[CLIENT]);

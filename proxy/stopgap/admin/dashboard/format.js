@@ -25,18 +25,27 @@ const two = (value) => String(value).padStart(2, "0");
 export function clock(ms) {
   const at = new Date(ms);
   const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return at.toDateString() === new Date().toDateString() ? time : `${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
+  return at.toDateString() === new Date().toDateString()
+    ? time
+    : `${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
 }
 
 /** Day and time of an RFC 3339 text, in the time of this machine. */
 export function moment(text) {
   const at = new Date(text);
-  return Number.isNaN(at.getTime()) ? text : at.toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" });
+  return Number.isNaN(at.getTime())
+    ? text
+    : at.toLocaleString(locale(), { dateStyle: "medium", timeStyle: "medium" });
 }
 
 /** Seconds as `3 d 4 h`. */
 export function age(seconds) {
-  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const units = [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
   const at = units.findIndex(([, size]) => seconds >= size);
   if (at < 0) return "0 s";
   return units
@@ -48,4 +57,7 @@ export function age(seconds) {
 }
 
 /** Words as a line for a shell. */
-export const command = (words) => words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+export const command = (words) =>
+  words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");

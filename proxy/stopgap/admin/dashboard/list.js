@@ -5,8 +5,8 @@ import { el } from "./dom.js";
 const SPARE = 8;
 
 /**
- * A list in `place`. `count()` says how many rows there are, `draw(node, index)` fills a row, `open(index)` is
- * called on Enter and click. Arrow keys, Page Up and Down, Home and End move the row that is chosen.
+ * A list in `place`. `count()` says how many rows there are, `draw(node, index)` fills a row, `open(index)`
+ * is called on Enter and click. Arrow keys, Page Up and Down, Home and End move the row that is chosen.
  */
 export function list(place, { label, height, count, make, draw, open }) {
   const space = el("div", { class: "space" });

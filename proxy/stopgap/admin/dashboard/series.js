@@ -4,7 +4,8 @@
 export function row(told, kind, words, name) {
   const sums = new Array(told.times.length).fill(0);
   for (const { of, counts } of told.columns) {
-    if (of[0] !== kind || (words && !words.includes(of[2])) || (name !== undefined && of[1] !== name)) continue;
+    if (of[0] !== kind || (words && !words.includes(of[2])) || (name !== undefined && of[1] !== name))
+      continue;
     for (let at = 0; at < counts.length; at += 1) sums[at] += counts[at];
   }
   return sums;

@@ -7,8 +7,20 @@ const FIRST = 1000;
 const OLDER = 5000;
 
 /** Places in a row. */
-export const ID = 0, TIME = 1, ACTION = 2, SITE = 3, RULE = 4, REASON = 5, TIER = 6, CLIENT = 7, METHOD = 8, HOST = 9,
-  TARGET = 10, STATUS = 11, MODE = 12, COUNT = 13;
+export const ID = 0,
+  TIME = 1,
+  ACTION = 2,
+  SITE = 3,
+  RULE = 4,
+  REASON = 5,
+  TIER = 6,
+  CLIENT = 7,
+  METHOD = 8,
+  HOST = 9,
+  TARGET = 10,
+  STATUS = 11,
+  MODE = 12,
+  COUNT = 13;
 
 /** `rows` are oldest first; `begin` is the number of the first. */
 export const store = { rows: [], begin: 0, next: null, first: 0, complete: false };
@@ -30,7 +42,6 @@ export async function newer() {
   if (over > MOST / 20) {
     store.rows.splice(0, over);
     store.begin += over;
-    return { came, anew: true };
   }
   return { came, anew: false };
 }
@@ -38,8 +49,10 @@ export async function newer() {
 /** Fetch some that are older; says how many came. */
 export async function older() {
   if (store.complete || store.next === null) return 0;
-  const told = await get(`rows?before=${store.begin}&limit=${OLDER}`);
-  if (told.begin + told.rows.length !== store.begin || store.rows.length >= MOST || !told.rows.length) {
+  const { begin } = store;
+  const told = await get(`rows?before=${begin}&limit=${OLDER}`);
+  if (store.begin !== begin) return 0; // all was fetched anew meanwhile
+  if (told.begin + told.rows.length !== begin || store.rows.length >= MOST || !told.rows.length) {
     store.complete = true;
     return 0;
   }
@@ -51,7 +64,12 @@ export async function older() {
 
 async function anew() {
   const told = await get(`rows?limit=${FIRST}`);
-  Object.assign(store, { rows: told.rows, begin: told.begin, next: told.begin + told.rows.length, first: told.first });
+  Object.assign(store, {
+    rows: told.rows,
+    begin: told.begin,
+    next: told.begin + told.rows.length,
+    first: told.first,
+  });
   store.complete = told.begin <= told.first;
   return { came: told.rows.length, anew: true };
 }
