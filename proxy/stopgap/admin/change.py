@@ -151,12 +151,19 @@ def proposed(source: Source, event: Event) -> Outcome:
     known = [
         (one.table, {key: one.keys[key] for key in one.keys if key not in _SAID}) for one in made.changes
     ]
-    changes = [{"table": table, "keys": keys, "shown": edit.shown(table, keys)} for table, keys in known]
+    changes = [
+        {"table": table, "keys": keys, "shown": _lines(edit.shown(table, keys))} for table, keys in known
+    ]
     return Outcome(200, {"ok": True, "changes": changes, "sure": made.sure})
 
 
 _SAID = ("reason", "owner", "until")
 """What an operator says of an exception."""
+
+
+def _lines(text: str) -> str:
+    """A text for people: a glob may hold what a client sent."""
+    return "\n".join(map(printable, text.splitlines()))
 
 
 def _of_event(source: Source, asked: ExceptionBody) -> Outcome:

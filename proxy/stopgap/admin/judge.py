@@ -16,7 +16,7 @@ from stopgap.events.schema import ANSWER, Event
 from stopgap.gate.handover import Handover
 from stopgap.ruleset import spec
 from stopgap.ruleset.aftermath import steps
-from stopgap.ruleset.explain import read
+from stopgap.ruleset.explain import read, shown
 from stopgap.ruleset.model import Rule
 from stopgap.ruleset.propose import cause_found
 
@@ -54,7 +54,7 @@ class Judge:
         seen = read(known.policy.explain(request.request, names.index(event.site)))
         return {
             **told,
-            "seen": seen,
+            "seen": _shown(msgspec.to_builtins(seen)),
             "missing": request.missing,
             "excepted": known.excepted.get(event.site, ()),
             "differs": not cause_found(seen, event),
@@ -68,6 +68,15 @@ class Judge:
                 built = spec.build(handover.config, handover.ruleset, today=handover.day)
                 self._compiled = Compiled(version, spec.compiled(built), built.excepted)
             return self._compiled
+
+
+def _shown(value: Any) -> Any:
+    """The same with every text cut, and without what moves a cursor or turns the text."""
+    if isinstance(value, dict):
+        return {key: _shown(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(one) for one in value]
+    return shown(value) if isinstance(value, str) else value
 
 
 def _titles(names: Iterable[str | None], rules: Mapping[str, Rule]) -> dict[str, dict[str, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 from stopgap import _core
 from stopgap.admin.metrics import ACTIONS
 from stopgap.admin.status import Site, Source
+from stopgap.errors import printable
 from stopgap.events.memory import Page
 from stopgap.events.writer import Writer
 from stopgap.ruleset import actions
@@ -153,4 +154,4 @@ def _difference(before: Kept, now: Kept) -> list[str]:
         old, new = (one.texts.get(name, "").splitlines() for one in (before, now))
         if old != new:
             lines += difflib.unified_diff(old, new, name, name, lineterm="", n=2)
-    return lines[:MOST_LINES]
+    return [printable(line.expandtabs()) for line in lines[:MOST_LINES]]

@@ -14,7 +14,7 @@ from msgspec import Struct
 from stopgap import config, texts
 from stopgap.config import edit
 from stopgap.config.model import CHOICES
-from stopgap.errors import ConfigError, nearest
+from stopgap.errors import ConfigError, nearest, printable
 from stopgap.ruleset import lint, load, spec
 from stopgap.ruleset.model import Ruleset
 
@@ -76,6 +76,6 @@ def write(file: str, text: str) -> None:
 
 
 def difference(file: str, old: str, new: str) -> list[str]:
-    """What changes, as the lines of a unified difference."""
+    """What changes, as the lines of a unified difference, for people: a glob may hold what a client sent."""
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), file, file, lineterm="")
-    return list(lines)
+    return [printable(line.expandtabs()) for line in lines]

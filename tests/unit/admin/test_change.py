@@ -69,6 +69,17 @@ def test_an_exception_for_an_event(source: Source) -> None:
     assert (again.status, "nothing to change" in again.told["text"]) == (409, True)
 
 
+def test_what_a_client_sent_is_shown_as_people_may_see_it(source: Source) -> None:
+    target = b"/%E2%80%AEa.ida"
+    source.writer.put([line(7, target=target, length=len(target))])
+    event = source.writer.find(7)
+    assert event
+    (proposed,) = change.proposed(source, event).told["changes"]
+    assert "\\u202e" in proposed["shown"] and proposed["shown"].replace("\n", "").isprintable()
+    outcome = change.exception(source, body(**WHY, event=f"{7:016x}", dry=True))
+    assert all(text.isprintable() for text in outcome.told["diff"])
+
+
 def test_what_nothing_can_let_pass(source: Source) -> None:
     source.writer.put([line(7, tier="malformed", reason="bare-lf", rule="", target=b"/", length=1)])
     event = source.writer.find(7)
