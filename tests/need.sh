@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Which programs do the tests and the bench need, and where do they come from? Each argument is one
 # of the names below; what is missing is installed from Debian's packages when this runs as root,
-# and named otherwise.
+# and named otherwise. mitmproxy gets an environment of its own: it pins its dependencies, and needs
+# Python 3.12 or newer, which need not be that of .venv.
 set -euo pipefail
 
 declare -A packages=(
@@ -22,6 +23,28 @@ declare -A packages=(
     [clippy]="rust-clippy"
 )
 
+venv="$(cd "$(dirname "$0")/.." && pwd)/.venv"
+mitmproxy=$venv/bench/mitmproxy
+
+install_mitmproxy() {
+    local python found=
+    for python in "$venv/bin/python" python3.{14,13,12} "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-4].*/bin/python3 python3; do
+        if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+            found=$python
+            break
+        fi
+    done
+    [ -n "$found" ] || { echo "need: mitmproxy needs Python 3.12 or newer, and none was found" >&2; exit 3; }
+    echo "need: installing mitmproxy" >&2
+    rm -rf "$mitmproxy"
+    if ! { "$found" -m venv "$mitmproxy" &&
+        "$mitmproxy/bin/python" -m pip --quiet --disable-pip-version-check install 'mitmproxy>=12.2,<13'; }; then
+        rm -rf "$mitmproxy"
+        echo "need: mitmproxy cannot be installed" >&2
+        exit 3
+    fi
+}
+
 present() {
     case $1 in
     faketime) compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null ;;
@@ -29,6 +52,7 @@ present() {
     modsecurity) [ -e /usr/lib/nginx/modules/ngx_http_modsecurity_module.so ] && [ -d /usr/share/modsecurity-crs/rules ] ;;
     rustfmt) cargo fmt --version >/dev/null 2>&1 ;;
     clippy) cargo clippy --version >/dev/null 2>&1 ;;
+    mitmproxy) "$mitmproxy/bin/mitmdump" --version >/dev/null 2>&1 ;;
     cargo-fuzz) cargo +nightly fuzz --version >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -38,6 +62,10 @@ missing=()
 rust=()
 for name in "$@"; do
     present "$name" && continue
+    if [ "$name" = mitmproxy ]; then
+        install_mitmproxy
+        continue
+    fi
     if [ "$name" = cargo-fuzz ]; then
         rustup run nightly rustc --version >/dev/null 2>&1 ||
             { echo "need: fuzzing by coverage needs a nightly Rust: rustup toolchain install nightly" >&2; exit 3; }

@@ -68,6 +68,8 @@ _Event: TypeAlias = tuple[
     int, int, int, int, str, str, str, str, int, str, str, int, str, bytes, int, str, bytes, str, str, int
 ]
 
+_Captured: TypeAlias = tuple[int, int, str, str, bool, bytes, int, str, bool, bool]
+
 BOARD_WORDS: Final[int]
 """Length of one worker's slot on the board, in 64-bit words."""
 
@@ -181,6 +183,17 @@ class Worker:
         the detection (0 in all others). `mode` is the mode in force: "block", "canary" (detected: the
         client is not in the share) or "detect". `count` is 0 for the line of the first, and for a
         summary the number of further ones it stands for.
+        """
+
+    def evidence(self) -> tuple[list[_Captured], int]:
+        """Take what was held of the requests behind new events, and of those that were drawn as a sample, on
+        sites that keep such; call it together with `events`, and how many more there were since.
+
+        Each: (id of its event, or one of its own if it passed, age in ms, site, client address, TLS, bytes,
+        where the head ends or 0 if that cannot be told, form of the body, cut, passed). The body is "sent" or
+        "decoded" (it came in chunks; what they held). `cut`: more was there than is given. A worker gives at
+        most 1 MiB at once and 128 KiB a second; a request counts as 2 KiB more than it has, and what passed
+        may use half.
         """
 
     def leave(self) -> None:

@@ -5,7 +5,6 @@ the command that serves there; `Place` starts it on the proxies' CPU and ends it
 """
 
 import os
-import platform
 import resource
 import shutil
 import signal
@@ -24,7 +23,6 @@ BIG = 10 << 20  # bytes of the download
 SMALL = 1 << 10  # bytes of every other answer
 
 MODSECURITY_MODULES = ("ndk_http_module.so", "ngx_http_modsecurity_module.so")
-MITMPROXY = "mitmproxy>=12.2,<13"
 
 
 class BenchError(Exception):
@@ -243,20 +241,12 @@ def mitmproxy(place: Place, port: int, tls: bool) -> list[str]:
 
 def install_mitmproxy() -> Path:
     """mitmproxy lives in its own environment: it pins its dependencies, and needs Python 3.12 or newer."""
-    environment = ROOT / ".venv" / "bench" / "mitmproxy"
-    program = environment / "bin" / "mitmdump"
-    if program.exists():
-        return program
-    if int(platform.python_version_tuple()[1]) < 12:
-        raise BenchError("mitmproxy needs Python 3.12 or newer (make clean setup); --peers leaves it out")
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "--quiet", "install", MITMPROXY]
-    for command in ([sys.executable, "-m", "venv", str(environment)], pip):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            shutil.rmtree(environment, ignore_errors=True)
-            raise BenchError(
-                f"mitmproxy cannot be installed (or leave it out by --peers):\n{done.stderr[-1000:]}"
-            )
+    program = ROOT / ".venv" / "bench" / "mitmproxy" / "bin" / "mitmdump"
+    done = subprocess.run(
+        [ROOT / "tests" / "need.sh", "mitmproxy"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BenchError(f"{done.stderr[-1000:]}\n--peers leaves it out")
     return program
 
 

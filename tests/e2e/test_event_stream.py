@@ -18,10 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from click.testing import CliRunner
 
 from stopgap import _core
 from stopgap.cli import main
+from stopgap.cli.gate import Door
+from stopgap.cli.top import sample
+from stopgap.config import Address
+from stopgap.top.figures import Past, Sample
+from stopgap.top.screen import line
 from tests.e2e.certificates import self_signed
 from tests.e2e.client import Client, Cut, get, post
 from tests.e2e.gate import Gate, guarding
@@ -168,6 +174,25 @@ class Views:
             assert summed(counts, "rule_matches", action) == self.told("rule.id", action)
         until(lambda: self.gate.counts()["stopgap_events_written_total",] == len(self.gate.events))
         assert summed(counts, "events_dropped") == Counter()
+        self.on_top()
+
+    def on_top(self) -> None:
+        """`stopgap top` shows the same events, and counts the same rules and reasons."""
+        seen = sample(Door(Address("127.0.0.1", self.gate.admin)))
+        there = {event.event_id: event for event in seen.events if not event.count}
+        for one in self.checked:
+            event = there[one["event.id"]]
+            assert json.loads(msgspec.json.encode(event)) == one
+            what, name, client, _ = line(event)[1:]
+            wanted = (one["event.action"], one.get("rule.id", one["stopgap.reason"]), one["source.ip"])
+            assert (what, name, client) == wanted
+        past = Past()
+        past.add(Sample(0.0, dict.fromkeys(seen.counts, 0.0), seen.status, ()))
+        figures = past.add(seen)
+        caught = (*REFUSED, "detected", "stripped")
+        assert {row.name: row.total for row in figures.rules} == self.told("rule.id", *caught)
+        told = self.told("stopgap.reason", *REFUSED, "detected")
+        assert {row.name: row.total for row in figures.reasons} == told
 
     def those(self, *actions: str) -> list[dict[str, Any]]:
         return [one for one in self.checked if one["event.action"] in actions]

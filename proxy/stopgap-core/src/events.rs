@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
+use crate::evidence::Shelf;
 use crate::verdict::{Action, Mode, Reason, Tier};
 
 /// Milliseconds during which repeats are added up.
@@ -78,15 +79,27 @@ pub struct Ledger {
     made: u64,
     open: FxHashMap<Key, Event>,
     waiting: Vec<Event>,
+    /// The bytes of their requests, where a site keeps them.
+    pub shelf: Shelf,
+}
+
+/// What became of one that was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub id: u64,
+    /// It, or the first of its kind, is told.
+    pub told: bool,
+    /// It is the first of its kind.
+    pub first: bool,
 }
 
 impl Ledger {
     pub fn new(seed: u64) -> Self {
-        Ledger { seed, made: 0, open: FxHashMap::default(), waiting: Vec::new() }
+        Ledger { seed, made: 0, open: FxHashMap::default(), waiting: Vec::new(), shelf: Shelf::new(!seed) }
     }
 
-    /// Note one at `now` (milliseconds); answers its id and whether it found a place.
-    pub fn note(&mut self, now: u64, key: Key, details: impl FnOnce() -> Details) -> (u64, bool) {
+    /// Note one at `now` (milliseconds).
+    pub fn note(&mut self, now: u64, key: Key, details: impl FnOnce() -> Details) -> Place {
         let key = if self.open.len() < OPEN || self.open.contains_key(&key) {
             key
         } else {
@@ -95,7 +108,7 @@ impl Ledger {
         if let Some(open) = self.open.get_mut(&key) {
             open.count += 1;
             open.last = now;
-            return (open.id, true);
+            return Place { id: open.id, told: true, first: false };
         }
         let id = self.next_id();
         let event = Event {
@@ -116,7 +129,7 @@ impl Ledger {
         if self.open.len() < 2 * OPEN {
             self.open.insert(key, event);
         }
-        (id, kept)
+        Place { id, told: kept, first: true }
     }
 
     /// Take what is to be written: first lines, and the counts of minutes that are over at `now`.
@@ -139,7 +152,7 @@ impl Ledger {
     }
 
     /// A bijection of a counter (splitmix64), so ids do not repeat and cannot be guessed from a few.
-    fn next_id(&mut self) -> u64 {
+    pub fn next_id(&mut self) -> u64 {
         self.made = self.made.wrapping_add(1);
         let mut z = self.seed.wrapping_add(self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

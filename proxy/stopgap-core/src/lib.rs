@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod events;
+pub mod evidence;
 pub mod http1;
 pub mod iis;
 pub mod policy;
@@ -14,8 +15,7 @@ pub mod rules;
 pub mod session;
 pub mod verdict;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 use std::time::Instant;
 
 use pyo3::buffer::PyBuffer;
@@ -23,14 +23,12 @@ use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple};
 
-use crate::board::Counters;
-use crate::events::Ledger;
-use crate::iis::codepage;
-use crate::iis::readings::Readings;
 use crate::iis::table::{CodePage, SERVERS, ServerTable};
+use crate::iis::{codepage, readings::Readings};
 use crate::policy::{Rates, Work};
 use crate::session::{Desk, Payload, Step};
 use crate::verdict::Reason;
+use crate::{board::Counters, events::Ledger};
 
 pyo3::create_exception!(_core, PolicyError, PyValueError, "The specification of a policy is wrong.");
 
@@ -217,6 +215,10 @@ impl Worker {
         self.ledger.take(now).into_iter().map(|event| event_tuple(py, event, now)).collect()
     }
 
+    fn evidence(&mut self) -> (Vec<evidence::Row>, u64) {
+        self.ledger.shelf.take(self.now() / 1_000_000)
+    }
+
     fn leave(&mut self) {
         self.leaving = true;
     }
@@ -378,10 +380,8 @@ fn event_tuple(py: Python<'_>, event: events::Event, now: u64) -> PyResult<Bound
     PyTuple::new(py, parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>())
 }
 
-type ReasonRow = (&'static str, &'static str, u16, &'static str, &'static str);
-
 #[pyfunction]
-fn reasons() -> Vec<ReasonRow> {
+fn reasons() -> Vec<(&'static str, &'static str, u16, &'static str, &'static str)> {
     let row =
         |reason: &Reason| (reason.name(), reason.tier().name(), reason.status(), reason.iis(), reason.text());
     Reason::ALL.iter().map(row).collect()

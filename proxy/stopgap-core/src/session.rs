@@ -8,6 +8,7 @@
 //! in a phase.
 
 mod alarm;
+mod evidence;
 mod redirect;
 mod refuse;
 mod request;
@@ -250,6 +251,15 @@ struct Pending {
     /// The head as it came, and the first bytes of the body, when rules read bodies.
     original: Vec<u8>,
     window: Vec<u8>,
+    /// The head as it came, where the site keeps evidence and no rule reads the body.
+    kept: Vec<u8>,
+}
+
+impl Pending {
+    /// The head as it came, where anybody wants it.
+    fn sent(&self) -> &[u8] {
+        if self.original.is_empty() { &self.kept } else { &self.original }
+    }
 }
 
 pub struct Session {

@@ -88,6 +88,13 @@ TABLE: dict[str, tuple[str, tuple[str, ...], str]] = {
         ("where",),
         "Event lines lost in a worker, in the log (writer) or on the way to syslog.",
     ),
+    "stopgap_evidence_kept": (COUNTER, ("site",), "Requests that were kept as evidence."),
+    "stopgap_evidence_bytes": (GAUGE, ("site",), "What the evidence of a site takes on disk."),
+    "stopgap_evidence_dropped": (
+        COUNTER,
+        ("where",),
+        "Requests that were not kept: for a worker's pace, in the queue, or for want of disk.",
+    ),
     "stopgap_ready": (GAUGE, (), "1 while requests are served."),
     "stopgap_reload_success": (GAUGE, (), "0 when the last reload was refused."),
     "stopgap_reload_success_timestamp_seconds": (GAUGE, (), "When the rules in use were loaded."),
@@ -270,6 +277,9 @@ def _supervisor(status: Status) -> dict[str, list[Sample]]:
     states = [worker.state for worker in status.workers]
     return {
         "stopgap_events_written": [((), status.events_written)],
+        "stopgap_evidence_kept": [((one.site,), one.flows) for one in status.evidence],
+        "stopgap_evidence_bytes": [((one.site,), one.bytes) for one in status.evidence],
+        "stopgap_evidence_dropped": [((where,), count) for where, count in status.evidence_dropped.items()],
         "stopgap_ready": [((), float(status.ready))],
         "stopgap_reload_success": [((), float(status.reload.ok))],
         "stopgap_reload_success_timestamp_seconds": [((), status.loaded_unix)],

@@ -242,6 +242,7 @@ ROUTES: dict[str, tuple[str, Route]] = {
 }
 
 NAMED: dict[str, tuple[str, Route]] = {
+    "/reload": ("POST", _question("reload")),
     "/page": ("GET", _page),
     "/events": ("GET", _of_event(_event)),
     "/explained": ("GET", _of_event(_explained)),

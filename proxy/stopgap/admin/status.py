@@ -76,6 +76,14 @@ class Site(msgspec.Struct, frozen=True):
     origins: tuple[Origin, ...]
 
 
+class Evidence(msgspec.Struct, frozen=True):
+    """What is kept of a site's requests: flows written since the start, bytes of them on disk."""
+
+    site: str
+    flows: int
+    bytes: int
+
+
 class Reload(msgspec.Struct, frozen=True):
     """The last time that a configuration was taken over, or refused: then `error` says why."""
 
@@ -108,6 +116,10 @@ class Status(msgspec.Struct, frozen=True):
     events_dropped: int
     syslog_dropped: int = 0
     """Events that the syslog server has not got."""
+    evidence: tuple[Evidence, ...] = ()
+    """Of the sites that keep some."""
+    evidence_dropped: dict[str, int] = {}
+    """Requests that should have been kept and were not, by where they were lost: worker, queue or disk."""
     redirect: tuple[str, ...] = ()
     """Addresses without TLS that send their clients to the others."""
     rolled_back: str = ""
@@ -147,4 +159,4 @@ class Source(Protocol):
         """The rulesets that are kept, oldest first."""
 
     def ask(self, verb: str) -> Answer:
-        """`reload`, `drain`, `upgrade` or `rollback [VERSION]`; returns when it is done or has failed."""
+        """`reload [VERSION]`, `drain`, `upgrade` or `rollback [VERSION]`; returns when that is over."""

@@ -32,9 +32,14 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "stopgap.cli.replay",
             "Judge logs and recorded requests by another ruleset, and say what it would judge otherwise.",
         ),
+        "tune": (
+            "stopgap.cli.tune",
+            "Propose limits and narrow exceptions from a detect period or logs, with their evidence.",
+        ),
     },
     "Ask a running gate": {
         "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),
+        "top": ("stopgap.cli.top", "Watch it live in the terminal."),
         "reload": ("stopgap.cli.control", "Load configuration and rules anew; a mistake changes nothing."),
         "rollback": ("stopgap.cli.control", "Use the ruleset before this one again, or a named one."),
         "upgrade": ("stopgap.cli.control", "Hand over to the program as it is installed now."),
@@ -57,6 +62,7 @@ Examples:
   stopgap explain --event 5f1c2a9be0d34417 --config stopgap.toml --except
   stopgap rules diff stopgap.toml stopgap.toml.new
   stopgap replay access.log -c stopgap.toml.new
+  stopgap tune events.log -c stopgap.toml --write proposed.toml
   stopgap rollback
 
 Exit codes: 0 fine, 1 findings or not ready, 2 wrong flag or configuration, 3 could not start or reach it.

@@ -18,6 +18,7 @@ from stopgap import _core, config
 from stopgap.cli.gate import Door, NoAnswer, ask
 from stopgap.cli.terminal import FINDINGS, console, counted, wrong_input
 from stopgap.config import access
+from stopgap.config.evidence import homeless
 from stopgap.errors import InputError
 from stopgap.gate import certificates
 from stopgap.ruleset import exceptions, lint, load, modes, overlap, spec
@@ -58,7 +59,7 @@ def check(file: str | None, preset: str | None, quiet: bool, dump: bool, alias: 
     except InputError as error:
         wrong_input(error)
     errors = console(sys.stderr)
-    warnings = [*specification.warnings, *secured.warnings, *exceptions.ending(read, today)]
+    warnings = [*specification.warnings, *secured.warnings, *exceptions.ending(read, today), *homeless(read)]
     notes += _unused(read) if file and not quiet else []
     for warning in warnings:
         errors.print(Text.assemble(("warning: ", "yellow"), warning))

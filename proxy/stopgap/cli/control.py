@@ -1,8 +1,8 @@
 """`stopgap status`, `reload`, `rollback`, `upgrade` and `drain`: what is a running gate asked over its admin
 address?
 
-Exit codes: 0 ready or done, 1 not ready, 2 wrong flag, a refused reload, rollback or upgrade, 3 nothing
-answers there.
+Exit codes: 0 ready or done, 1 not ready or stopped by `--gate`, 2 wrong flag, a refused reload, rollback or
+upgrade, 3 nothing answers there.
 """
 
 import json
@@ -15,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from stopgap.cli.gate import Door, asked, door_options
-from stopgap.cli.terminal import FINDINGS, USAGE, console
+from stopgap.cli.gated import reload_gated
+from stopgap.cli.terminal import FINDINGS, USAGE, console, wrong_input
+from stopgap.errors import ConfigError
 
 WIDTH = 200
 """Columns that a table may take where there is no terminal."""
@@ -36,8 +38,41 @@ def status(door: Door, as_json: bool) -> None:
 
 @click.command()
 @door_options
-def reload(door: Door) -> None:
-    """Load configuration and rules anew; a mistake changes nothing and is told."""
+@click.option(
+    "--gate",
+    "folder",
+    metavar="DIR",
+    help="Reload only if nothing is newly refused of what the logs, HAR files and raw requests in DIR hold.",
+)
+@click.option("--site", metavar="NAME", help="With --gate: the site that judges. [that of the Host]")
+@click.option(
+    "--answered", metavar="N[-N]", help="With --gate: only requests that were answered so, such as 200-399."
+)
+def reload(door: Door, folder: str | None, site: str | None, answered: str | None) -> None:
+    """Load configuration and rules anew; a mistake changes nothing and is told.
+
+    With --gate the files on disk are first compared with the ruleset in use, as `stopgap replay` does it, on
+    all files in DIR. Where a request is newly refused the differences are shown, nothing is changed and the
+    exit code is 1. The gate takes over only what was compared: files that are changed meanwhile it refuses.
+
+    \b
+    Exit codes:
+      0  reloaded
+      1  something is newly refused (--gate); nothing has changed
+      2  a flag or a file is wrong, or the gate has refused the reload; nothing has changed
+      3  no gate answers
+
+    \b
+    Examples:
+      stopgap reload
+      stopgap reload -c /etc/stopgap/stopgap.toml --gate /var/lib/stopgap/users --answered 200-399
+    """
+    if folder is not None:
+        file = click.get_current_context().params["file"]
+        raise SystemExit(reload_gated(door, file, folder, site, answered))
+    for flag, value in (("--site", site), ("--answered", answered)):
+        if value is not None:
+            wrong_input(ConfigError(f"{flag}: goes with --gate only"))
     _told(asked(door, "POST", "/reload"))
 
 
@@ -121,6 +156,7 @@ def _show(told: dict[str, Any]) -> None:
             out.print(Text(f"site {site['name']}: what cannot be judged is FORWARDED", "yellow"))
     _show_modes(told["sites"], out)
     _show_exceptions(told["sites"], out)
+    _show_evidence(told, out)
     workers = _table("worker", "pid", "state", "clients", "waiting", "restarts", "last end")
     for worker in told["workers"]:
         row = (worker[key] for key in ("index", "pid", "state", "clients", "waiting", "restarts", "exit"))
@@ -155,6 +191,19 @@ def _show_exceptions(sites: list[dict[str, Any]], out: Console) -> None:
             )
     if exceptions.row_count:
         out.print(exceptions)
+
+
+def _show_evidence(told: dict[str, Any], out: Console) -> None:
+    """What is kept of requests, and what was not."""
+    kept = _table("evidence of", "requests", "KiB on disk")
+    for one in told.get("evidence", ()):
+        kept.add_row(one["site"], str(one["flows"]), str(one["bytes"] // 1024))
+    if kept.row_count:
+        out.print(kept)
+    lost = {where: count for where, count in told.get("evidence_dropped", {}).items() if count}
+    if lost:
+        where = ", ".join(f"{where} {count}" for where, count in lost.items())
+        out.print(Text(f"requests not kept as evidence: {where}", "yellow"))
 
 
 def _table(*columns: str) -> Table:

@@ -13,17 +13,16 @@ import click
 import msgspec
 from rich.text import Text
 
-from stopgap.cli import gate
+from stopgap.cli import evidence, gate
+from stopgap.cli.judged import View, show
 from stopgap.cli.terminal import FINDINGS, console
 from stopgap.config import Config, access, edit
 from stopgap.errors import ConfigError, nearest
 from stopgap.events import file, mask
 from stopgap.events.find import Rebuilt, Thin, found, is_id, rebuilt
 from stopgap.events.schema import ANSWER, Event
-from stopgap.ruleset import change, load, spec
+from stopgap.ruleset import change
 from stopgap.ruleset.aftermath import steps
-from stopgap.ruleset.explain import read as read_explanation
-from stopgap.ruleset.explain import render
 from stopgap.ruleset.pages import reasons, remedy, unlinked
 from stopgap.ruleset.propose import DAYS, Hopeless, Proposal, Told, propose
 
@@ -33,41 +32,65 @@ PLACEHOLDER = "say who needs it, and why"
 class Wanted(msgspec.Struct, frozen=True):
     """The flags of `explain` that go with `--event`."""
 
-    event: str
+    event: str | None
     log: str | None
     admin: str | None
     propose: bool
     write: bool
     reason: str | None
     owner: str | None
+    told: Event | None = None
+    """The event, where a line of a log was given that tells of it."""
 
 
-def explain_event(wanted: Wanted, read: Config) -> int:
+def explain_event(wanted: Wanted, view: View) -> int:
     """Show the event and its request, and what `wanted` asks beside; the exit code. Raises `InputError`."""
-    event = _found(wanted, read)
+    read = view.config
+    event = wanted.told or _found(wanted, read)
     if read.telling.masked:
         event = msgspec.structs.replace(event, client=mask.masked(event.client))
     site = _site(event, read)
     out = console()
-    for label, text in _facts(event):
+    for label, text in [] if view.as_json else _facts(event):
         out.print(Text.assemble((f"{label:<10}", "dim"), text))
-    request = rebuilt(event)
+    request = _kept(event, view) or rebuilt(event)
     if request is None:
-        out.print(Text("the request line could not be read, so there is no request to explain"))
+        if view.as_json:
+            click.echo(msgspec.json.encode({"event": event}).decode())
+        else:
+            out.print(Text("the request line could not be read, so there is no request to explain"))
         return _hopeless(event.reason) if wanted.propose else FINDINGS
-    code = _explained(event, read, site, request)
+    code = _explained(event, view, site, request)
     return _proposed(wanted, event, read, site, request) if wanted.propose else code
 
 
+def _kept(event: Event, view: View) -> Rebuilt | None:
+    """The request as it was kept: of an answer to a detection, that of the detection."""
+    out = console(sys.stderr if view.as_json else None)
+    try:
+        flow = evidence.kept(view.config, event.site, event.cause or event.event_id)
+    except OSError as error:
+        told = f"cannot be read: {error.strerror}; what follows is of the event alone"
+        out.print(Text.assemble(("evidence  ", "dim"), told))
+        return None
+    if flow is None:
+        return None
+    out.print(Text.assemble(("evidence  ", "dim"), "the request as it was kept, without its secrets"))
+    parts = {"stopgap.redacted": "the redacted values", "stopgap.cut": "the end of the body"}
+    missing = tuple(part for key, part in parts.items() if flow.metadata.get(key))
+    return Rebuilt(request=flow.request, missing=missing, why="they were not kept")
+
+
 def _found(wanted: Wanted, read: Config) -> Event:
-    if not is_id(wanted.event):
-        raise ConfigError(f'--event: "{wanted.event}" is not an id; it has 16 of the digits 0-9 a-f')
+    number = wanted.event or ""
+    if not is_id(number):
+        raise ConfigError(f'--event: "{number}" is not an id; it has 16 of the digits 0-9 a-f')
     looked = []
     admin = gate.door(wanted.admin, None, None).address if wanted.admin else read.admin
     if wanted.log is None and admin:
         door = gate.Door(admin, access.of(read))
         try:
-            told = gate.ask(door, "GET", f"/events/{wanted.event}", gate.SECONDS)
+            told = gate.ask(door, "GET", f"/events/{number}", gate.SECONDS)
         except gate.NoAnswer as error:
             looked.append(f"no gate answers on {admin}: {error}")
         else:
@@ -76,7 +99,7 @@ def _found(wanted: Wanted, read: Config) -> Event:
             looked.append(f"the gate on {admin} does not remember it")
     summary = None
     for log in _logs(wanted, read):
-        event = _in_log(log, wanted.event)
+        event = _in_log(log, number)
         if event is None:
             looked.append(f"{'standard input' if log == '-' else log} does not tell of it")
         elif event.count == 0:
@@ -86,7 +109,7 @@ def _found(wanted: Wanted, read: Config) -> Event:
         return summary
     if not wanted.log and read.log == "-":
         looked.append("give the log with --log FILE, or its lines on standard input with --log -")
-    raise ConfigError(f"--event: no event {wanted.event}: {'; '.join(looked)}")
+    raise ConfigError(f"--event: no event {number}: {'; '.join(looked)}")
 
 
 def _logs(wanted: Wanted, read: Config) -> list[str]:
@@ -133,16 +156,14 @@ def _facts(event: Event) -> list[tuple[str, str]]:
     return facts
 
 
-def _explained(event: Event, read: Config, site: int, request: Rebuilt) -> int:
-    ruleset = load.load(read)
-    built = spec.build(read, ruleset)
-    seen = read_explanation(spec.compiled(built).explain(request.request, site))
+def _explained(event: Event, view: View, site: int, request: Rebuilt) -> int:
+    more = {"event": event, "not_known": request.missing}
+    seen, known = show(view, site, request.request, event.client, more)
+    if view.as_json:
+        return FINDINGS if seen.verdict else 0
     out = console()
-    known = {rule.id: rule for rule in ruleset.rules}
-    out.print(render(seen, known, built.excepted.get(seen.site, ())), end="")
-    out.print(
-        Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: an event does not hold them")
-    )
+    if request.missing:
+        out.print(Text.assemble(("not known ", "dim"), f"{', '.join(request.missing)}: {request.why}"))
     cause = (event.reason, event.rule_id)
     if not any((found.reason, found.rule or "") == cause for found in seen.findings):
         told = f"then it was {event.reason}: for a part that is not known, or the rules have changed since"

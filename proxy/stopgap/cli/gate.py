@@ -4,6 +4,7 @@ import functools
 import http.client
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import click
@@ -88,6 +89,31 @@ def asked(door: Door, method: str, path: str) -> Any:
 
 def ask(door: Door, method: str, path: str, seconds: float) -> Any:
     """What the gate behind this door answers. Raises `NoAnswer`."""
+    status, kind, body = _exchanged(door, method, path, seconds)
+    try:
+        if kind == "application/json":
+            return json.loads(body)
+    except ValueError as error:
+        raise NoAnswer(str(error)) from None
+    raise _strange(status, body)
+
+
+def text(door: Door, path: str, seconds: float) -> str:
+    """What it answers where that is text. Raises `NoAnswer`."""
+    status, kind, body = _exchanged(door, "GET", path, seconds)
+    if status == HTTPStatus.OK and kind.startswith(("text/plain", "application/openmetrics-text")):
+        return body.decode("utf-8", "replace")
+    raise _strange(status, body)
+
+
+def _strange(status: int, body: bytes) -> NoAnswer:
+    """Another program answers, or the gate refuses to."""
+    first = (body[:200].decode("utf-8", "replace").strip().splitlines() or [""])[0]
+    return NoAnswer(f"answered {status} {printable(first)}")
+
+
+def _exchanged(door: Door, method: str, path: str, seconds: float) -> tuple[int, str, bytes]:
+    """Status, content type and body of an answer. Raises `NoAnswer`."""
     where = door.address
     connection = http.client.HTTPConnection(where.host or "localhost", where.port or 80, timeout=seconds)
     try:
@@ -95,11 +121,7 @@ def ask(door: Door, method: str, path: str, seconds: float) -> Any:
         fields = {"Authorization": f"Bearer {door.token}"} if door.token else {}
         connection.request(method, path, headers=fields)
         answer = connection.getresponse()
-        body = answer.read()
-        if answer.getheader("Content-Type") != "application/json":
-            first = (body[:200].decode("utf-8", "replace").strip().splitlines() or [""])[0]
-            raise NoAnswer(f"answered {answer.status} {printable(first)}")
-        return json.loads(body)
+        return answer.status, answer.getheader("Content-Type", ""), answer.read()
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or "no answer"
         raise NoAnswer(why) from None

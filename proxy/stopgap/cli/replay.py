@@ -4,37 +4,21 @@ Exit codes: 0 nothing that counts is judged otherwise, 1 something is, 2 a flag 
 hold no request, 3 no gate answers that could tell the ruleset in use.
 """
 
-import contextlib
-import re
-import sys
-from collections.abc import Iterator
-
 import click
 import msgspec
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stopgap.cli import gate, versions
+from stopgap.cli.comparison import Chosen, compared
 from stopgap.cli.terminal import FINDINGS, NOT_STARTED, console, wrong_input
-from stopgap.errors import ConfigError, InputError, nearest
-from stopgap.forensics import report, sources
-from stopgap.forensics.lines import Move, Opened, size
-from stopgap.forensics.replay import (
-    NEWLY_PASSED,
-    NEWLY_REFUSED,
-    Differences,
-    Judge,
-    compare,
-    speechless,
-)
-from stopgap.forensics.sources import FORMATS, Account
-from stopgap.ruleset import diff, vectors
-from stopgap.ruleset.model import Rule
+from stopgap.errors import ConfigError, InputError
+from stopgap.forensics import report
+from stopgap.forensics.replay import NEWLY_PASSED, NEWLY_REFUSED
+from stopgap.forensics.sources import FORMATS
+from stopgap.ruleset import diff
 
 FINDS = {"any": (NEWLY_REFUSED, NEWLY_PASSED), "refused": (NEWLY_REFUSED,), "passed": (NEWLY_PASSED,)}
 """What is a finding, by the word of --fail-on."""
 TOP = 10
-
-_STATUSES = re.compile(r"([1-5]\d\d)(?:-([1-5]\d\d))?")
 
 
 @click.command("replay", short_help="Say what a configuration would judge otherwise of logs.")
@@ -89,9 +73,10 @@ def replay(
     """Say what a configuration would judge otherwise, of what FILEs say that users sent.
 
     FILEs are logs (w3c: W3C extended with #Fields, iis: IIS's own format, ncsa: common or combined), HAR
-    files (har) or raw requests (raw), also packed with gzip; "-" is standard input. Each request is judged by
-    the candidate, the configuration of --config as it is on disk, and by the ruleset in use: that of the
-    running gate, the last one in the folder of --state, or the one that --against names.
+    files (har), flow files of [site.evidence] or of mitmproxy (flow), or raw requests (raw), also packed with
+    gzip; "-" is standard input. Each request is judged by the candidate, the configuration of --config as it
+    is on disk, and by the ruleset in use: that of the running gate, the last one in the folder of --state, or
+    the one that --against names.
 
     A log shows no bodies and few headers; the report says which. Use --answered 200-399 to leave out what
     the server itself turned away.
@@ -113,25 +98,11 @@ def replay(
     try:
         if not file:
             raise ConfigError("--config: is missing; give the configuration that is to be tried")
-        statuses = _statuses(answered) if answered else None
+        chosen = Chosen(files, form, site, answered, "replay", top)
         candidate = diff.of_config(file, file)
-        active = _active(against, state, admin, token, file)
-        old, new = (Judge(side, _site(side, site)) for side in (active, candidate))
-        host = _host(candidate, site)
-        account, found = Account(), Differences()
-        with _progress(sum(map(_size, files))) as move:
-            for name in files:
-                with contextlib.closing(Opened(name, move)) as opened:
-                    seen = sources.requests(opened, form, host, account)
-                    wanted = sources.answered(seen, statuses, account) if statuses else seen
-                    compare(old, new, opened.name, wanted, found)
-        _need_requests(account, answered)
+        told = compared(chosen, candidate, _active(against, state, admin, token, file))
     except InputError as error:
         wrong_input(error)
-    unheard = speechless(_rules(candidate, site), account.shows)
-    told = report.report(
-        (candidate.name, active.name), account, found, unheard, _notes(candidate, active), top
-    )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
     else:
@@ -162,72 +133,3 @@ def _sited(side: diff.Side) -> diff.Side:
             f"--against: {side.name}: has no site that could judge; name a configuration, with --against FILE"
         )
     return side
-
-
-def _site(side: diff.Side, name: str | None) -> int | None:
-    """The site that judges everything; None: the Host decides."""
-    if name is None:
-        return None
-    if name not in side.sites:
-        raise ConfigError(f'--site: {side.name}: no site is called "{name}"{nearest(name, side.sites)}')
-    return side.sites.index(name)
-
-
-def _host(side: diff.Side, name: str | None) -> bytes:
-    """The Host of requests of which a file names none: the first one of the site that judges them."""
-    sites = side.config.sites if side.config else ()
-    site = sites[_site(side, name) or 0]
-    plain = [host for host in site.hosts if not host.startswith("*")]
-    return (plain[0] if plain else vectors.HOST).encode()
-
-
-def _statuses(text: str) -> range:
-    found = _STATUSES.fullmatch(text)
-    if found is None:
-        raise ConfigError(f'--answered: "{text}" is no status, such as 200, and no range, such as 200-399')
-    return range(int(found[1]), int(found[2] or found[1]) + 1)
-
-
-def _need_requests(account: Account, answered: str | None) -> None:
-    if account.requests == account.left_out:
-        what = f"answered {answered}" if account.requests else "that could be read"
-        raise ConfigError(*account.first_broken, f"FILE: holds no request {what}; nothing was compared")
-
-
-def _rules(side: diff.Side, site: str | None) -> list[Rule]:
-    """The rules that may have judged."""
-    ruleset = side.ruleset
-    places = {index for name, active in ruleset.sites.items() if site in (None, name) for index in active}
-    return [ruleset.rules[index] for index in sorted(places)]
-
-
-def _notes(*sides: diff.Side) -> list[str]:
-    """What else a request in a file does not tell, where it matters."""
-    sites = [(side, site) for side in sides if side.config for site in side.config.sites]
-    notes = []
-    if any(one.clients for _, site in sites for one in site.exceptions):
-        notes.append("exceptions for certain clients are left out: they are judged as if for nobody")
-    if any(rule.rate for side in sides for rule in side.ruleset.rules):
-        notes.append("rules with a rate refuse nothing here: each request is judged alone")
-    canaries = dict.fromkeys(f'{side.name}: site "{site.name}"' for side, site in sites if site.canary)
-    notes += [f"{one}: what a canary refuses for some clients counts as refused" for one in canaries]
-    return notes
-
-
-def _size(name: str) -> int:
-    try:
-        return size(name)
-    except OSError as error:
-        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Move]:
-    """A bar on standard error, if that is a terminal; what it yields moves the bar by so many bytes."""
-    if not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    columns = (TextColumn("replay"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
-        task = bar.add_task("", total=total or None)
-        yield lambda done: bar.advance(task, done)

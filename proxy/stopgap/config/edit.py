@@ -54,6 +54,11 @@ def shown(name: str, table: Mapping[str, Any]) -> str:
     return tomlkit.dumps({"site": site})
 
 
+def value(key: str, text: str) -> str:
+    """`key = "text"`, as it would stand in a configuration."""
+    return tomlkit.dumps({key: text}).strip()
+
+
 def replace(file: str, text: str) -> None:
     """Put `text` in the place of a file's. Raises `ConfigError`; then the file is as it was."""
     path = Path(os.path.realpath(file))

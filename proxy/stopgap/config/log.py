@@ -54,23 +54,29 @@ def _rotation(text: RotateText, log: str, at: At) -> Rotation:
         raise (at / "keep").wrong(
             f"must be between 1 and {MOST} (older files beside the log), not {text.keep}"
         )
-    return Rotation(_size(text.size, at / "size"), text.keep)
+    return Rotation(size(text.size, at / "size", SMALLEST, LARGEST), text.keep)
 
 
-def _size(written: int | str, at: At) -> int:
-    """A number of bytes, or `100 MiB`."""
+def size(written: int | str, at: At, smallest: int, largest: int) -> int:
+    """A number of bytes, or `100 MiB`, within these bounds. Raises `ConfigError`."""
     if isinstance(written, str):
         parts = _SIZE.fullmatch(written)
         if parts is None:
             raise at.wrong(
                 f'"{written}" is not a size; write a number with KiB, MiB or GiB, such as "100 MiB"'
             )
-        size = int(parts[1]) * _UNITS[parts[2]]
+        number = int(parts[1]) * _UNITS[parts[2]]
     else:
-        size = written
-    if not SMALLEST <= size <= LARGEST:
-        raise at.wrong(f'must be between "64 KiB" and "1024 GiB", not {written!r}')
-    return size
+        number = written
+    if not smallest <= number <= largest:
+        raise at.wrong(f"must be between {_worded(smallest)} and {_worded(largest)}, not {written!r}")
+    return number
+
+
+def _worded(number: int) -> str:
+    """A bound as it can be written."""
+    unit = next((unit for unit in reversed(_UNITS) if number and number % _UNITS[unit] == 0), "")
+    return f'"{number // _UNITS[unit]} {unit}"' if unit else str(number)
 
 
 def _syslog(written: str, at: At) -> Syslog:

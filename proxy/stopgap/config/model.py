@@ -143,6 +143,17 @@ class Sticky(Struct, frozen=True):
     values: tuple[str, ...]
 
 
+class Evidence(Struct, frozen=True):
+    """What is kept of a site's requests: within so many `bytes` on disk, those that are refused or detected,
+    and a share of those that pass (0 to 1). `body` bytes of each body; `redact` are further secret headers.
+    """
+
+    bytes: int
+    passes: float
+    body: int
+    redact: tuple[str, ...]
+
+
 class Rotation(Struct, frozen=True):
     """A log never grows beyond `size` bytes; so many older ones are kept beside it."""
 
@@ -232,6 +243,8 @@ class Site(Struct, frozen=True):
     health: Health = Health()
     sticky: Sticky | None = None
     """None: each request goes to the least busy origin."""
+    evidence: Evidence | None = None
+    """None: nothing is kept of its requests."""
 
 
 class Config(Struct, frozen=True):
@@ -295,6 +308,7 @@ class SiteText(Struct, frozen=True, forbid_unknown_fields=True):
     connections: int | None = None
     health: "HealthText | None" = None
     sticky: "StickyText | None" = None
+    evidence: "EvidenceText | None" = None
     methods: str | list[str] | None = None
     upgrade: str | list[str] = field(default_factory=list)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -337,6 +351,13 @@ class HealthText(Struct, frozen=True, forbid_unknown_fields=True):
 class StickyText(Struct, frozen=True, forbid_unknown_fields=True):
     cookie: str
     secret_file: str | None = None
+
+
+class EvidenceText(Struct, frozen=True, forbid_unknown_fields=True):
+    bytes: int | str = "64 MiB"
+    passes: float = 0.0
+    body: int | str = "64 KiB"
+    redact: str | list[str] = field(default_factory=list)
 
 
 class TlsText(Struct, frozen=True, forbid_unknown_fields=True):
@@ -387,6 +408,7 @@ SHAPES: dict[str, type] = {
     "site.origin_tls": OriginTlsText,
     "site.health": HealthText,
     "site.sticky": StickyText,
+    "site.evidence": EvidenceText,
     "log_rotate": RotateText,
     "tls": TlsText,
     "tls.certificate": Certificate,

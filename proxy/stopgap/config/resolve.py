@@ -14,13 +14,14 @@ import msgspec
 from msgspec import UNSET
 
 from stopgap import _core
-from stopgap.config import access, checks, identity, log, origins, preset, sticky, tls
+from stopgap.config import access, checks, evidence, identity, log, origins, preset, sticky, tls
 from stopgap.config.checks import At
 from stopgap.config.model import (
     CHOICES,
     DOUBLE_BYTE,
     SHAPES,
     Config,
+    EvidenceText,
     ExceptionText,
     FileText,
     HealthText,
@@ -133,6 +134,7 @@ def _site(own: dict[str, Any], at: At, workers: int, secure: bool) -> Site:
             "origin_tls": OriginTlsText,
             "health": HealthText,
             "sticky": StickyText,
+            "evidence": EvidenceText,
         },
         "site.",
     )
@@ -179,6 +181,7 @@ def _site(own: dict[str, Any], at: At, workers: int, secure: bool) -> Site:
         connections=origins.connections(text.connections, text.server, workers, at / "connections"),
         health=origins.health(text.health, addresses, at / "health"),
         sticky=sticky.kept(text.sticky, text.name, addresses, at / "sticky") if text.sticky else None,
+        evidence=evidence.keeping(text.evidence, at / "evidence") if text.evidence else None,
     )
 
 

@@ -26,6 +26,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
     request: bytes
     missing: tuple[str, ...]
+    why: str = "an event does not hold them"
 
 
 def is_id(text: str) -> bool:
@@ -42,7 +43,7 @@ def found(lines: Iterable[bytes], number: str) -> Event | None:
     for line in lines:
         if number.encode() not in line:
             continue
-        event = _read(line)
+        event = _whole(line)
         if event is None:
             thin = thin or combined.tells(line, number)
         elif event.event_id == number:
@@ -54,7 +55,12 @@ def found(lines: Iterable[bytes], number: str) -> Event | None:
     return summary
 
 
-def _read(line: bytes) -> Event | None:
+def told(line: bytes) -> Event | None:
+    """The event that a line tells of, in any of the formats; None when it tells of none."""
+    return _whole(line) or combined.read(line)
+
+
+def _whole(line: bytes) -> Event | None:
     text = line[max(line.find(b"{"), 0) :]
     try:
         return _DECODER.decode(text)

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from stopgap import _core
+from stopgap.config.model import Evidence
 from stopgap.events.mask import masked
 from stopgap.gate.messages import EventLine
 
@@ -37,10 +38,10 @@ _PIECES = [
     (text, len(msgspec.json.encode(text)) - 2)
     for text in (chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in range(256))
 ]
-_KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
+KIND = {"denied": "alert", "ambiguous": "alert", "malformed": "alert", "failed": "event"}
 ANSWER = "exploit-answered"
 """The action of an event that tells how an origin answered what had been detected."""
-_FATES = {
+FATES = {
     "refused": ("failure", "denied"),
     "dropped": ("failure", "denied"),
     "tarpitted": ("failure", "denied"),
@@ -53,7 +54,7 @@ ANSWERED = ("refused", "tarpitted", ANSWER)
 """Actions by which the client gets the status."""
 LOST, LOST_REASON = "lost", "Events came faster than they could be written."
 """Action and reason of the line that says how many events are missing."""
-_SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
+SENTENCE = {name: sentence for name, _, _, _, sentence in _core.reasons()}
 _ALARM = "The origin answered what a rule had caught and the mode let pass: the hole may be open."
 
 
@@ -64,6 +65,10 @@ class Known(msgspec.Struct, frozen=True):
     """Rule id -> title."""
     masked: bool = False
     """Whether no more of a client is told than its network."""
+    keeping: Mapping[str, Evidence] = {}
+    """Site -> what is kept of its requests, where something is."""
+    state: str = ""
+    """The state folder."""
 
 
 class Event(
@@ -142,18 +147,18 @@ def event(line: EventLine, now: float, known: Known) -> Event:
     """
     number, count, first, last, site, action, tier, reason, status, rule, reading, offset = line[:12]
     method, target, target_length, host, agent, client, mode, cause = line[12:]
-    outcome, access = _FATES[action]
+    outcome, access = FATES[action]
     begun, ended = stamp(now - first / 1000), stamp(now - last / 1000)
     return Event(
         timestamp=ended,
         ecs_version=ECS,
         event_id=f"{number:016x}",
-        event_kind=_KIND.get(tier, "event"),
+        event_kind=KIND.get(tier, "event"),
         event_category=("web",),
         event_type=("access", access),
         event_action=action,
         event_outcome=outcome,
-        event_reason=_ALARM if action == ANSWER else _SENTENCE.get(reason, ""),
+        event_reason=_ALARM if action == ANSWER else SENTENCE.get(reason, ""),
         event_start=begun if count else "",
         event_end=ended if count else "",
         count=count,

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from stopgap.config.model import Telling
 from stopgap.events import formats, schema
+from stopgap.events.evidence import Archive
 from stopgap.events.file import File
 from stopgap.events.formats import Record
 from stopgap.events.memory import Memory, News
 from stopgap.events.output import Output
-from stopgap.gate.messages import EventLine
+from stopgap.gate.messages import EventLine, Evidence
 from stopgap.gate.syslog import Sender
 
 RECENT = 256
@@ -40,6 +41,7 @@ class Writer:
         self._log = Output[News]("the log", self._file, self._word, self._missing)
         self._syslog = Output[News]("syslog", self._sender, self._word, self._missing)
         self.memory = Memory(self._telling.remembered)
+        self.archive = Archive(known)
         self._tokens, self._refilled = BURST, time.monotonic()
 
     @property
@@ -57,6 +59,7 @@ class Writer:
 
     def start(self) -> None:
         self._log.start()
+        self.archive.start()
         self._follow_syslog()
 
     def follow(self, known: schema.Known, telling: Telling) -> None:
@@ -69,6 +72,7 @@ class Writer:
             self._sender.server = telling.syslog
             self._syslog.reopen()
         self._follow_syslog()
+        self.archive.follow(known)
 
     def put(self, lines: Sequence[EventLine]) -> None:
         """Hand events over; never waits."""
@@ -79,6 +83,10 @@ class Writer:
         self._log.put(news[:allowed], len(news) - allowed)
         if self._telling.syslog is not None:
             self._syslog.put(news[:allowed], len(news) - allowed)
+
+    def keep(self, report: Evidence) -> None:
+        """Hand over the requests behind events; never waits."""
+        self.archive.put(report)
 
     def recent(self) -> list[schema.Event]:
         """The last events, oldest first."""
@@ -105,6 +113,7 @@ class Writer:
             output.end()
         for output in (self._log, self._syslog):
             output.join(max(0.0, end - time.monotonic()))
+        self.archive.close(max(0.0, end - time.monotonic()))
 
     def _follow_syslog(self) -> None:
         """Its thread runs once there is a server."""

@@ -10,7 +10,7 @@ from stopgap.forensics.request import NONE, Broken, Told, made, status_of, targe
 
 SHOWS = frozenset({"query"})
 COLUMNS = 15
-STATUS, METHOD, PATH, QUERY = 10, 12, 13, 14
+CLIENT, DAY, STATUS, METHOD, PATH, QUERY = 0, 2, 10, 12, 13, 14
 
 _LINE = re.compile(rb"[^,]{1,256}, [^,]{0,256}, \d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}, \d")
 
@@ -33,7 +33,7 @@ class Native:
             raise Broken("holds no method or no path")
         query = cells[QUERY].rstrip().removesuffix(b",")
         request = made(method, target(path, query), b"HTTP/1.1", self._host)
-        return Told(request, False, status_of(cells[STATUS]))
+        return Told(request, False, status_of(cells[STATUS]), cells[CLIENT].strip(), cells[DAY])
 
 
 def is_line(line: bytes) -> bool:

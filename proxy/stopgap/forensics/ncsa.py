@@ -36,6 +36,8 @@ class Ncsa:
             self.shows = SHOWS | IN_COMBINED if combined else SHOWS
         elif not combined and self.shows >= IN_COMBINED:
             self.shows = SHOWS
+        who, _, when = line.partition(b" ")
+        client, day = who if who != NONE else b"", when.partition(b"[")[2].partition(b":")[0]
         method, gap, rest = said.partition(b" ")
         if not gap:
             raise Broken("holds no request line")
@@ -51,8 +53,9 @@ class Ncsa:
             fields += b"Referer: %b\r\n" % _unescaped(referer)
         wanted = _unescaped(wanted + mark + query)
         if not version:  # HTTP/0.9, or what is none; the gate has to say
-            return Told(method + b" " + wanted + b"\r\n\r\n", False, status_of(status))
-        return Told(made(method, wanted, version, self._host, fields), False, status_of(status))
+            return Told(method + b" " + wanted + b"\r\n\r\n", False, status_of(status), client, day)
+        request = made(method, wanted, version, self._host, fields)
+        return Told(request, False, status_of(status), client, day)
 
 
 def is_line(line: bytes) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from stopgap import _core
 from stopgap.errors import ConfigError
 from stopgap.forensics.sources import Seen
+from stopgap.ruleset.actions import STOP
 from stopgap.ruleset.diff import Side
 from stopgap.ruleset.explain import read
 from stopgap.ruleset.match import leaves
@@ -56,9 +57,6 @@ class Fate(NamedTuple):
 
 
 PASSED = Fate(PASSES)
-
-STOP = frozenset({"block", "drop", "tarpit"})
-"""Actions of a rule that keep a request from the origin."""
 
 
 class Judge:
@@ -130,9 +128,9 @@ class Differences(msgspec.Struct):
         """How many requests differ so."""
         return sum(place.requests for (one, _, _), place in self.places.items() if one == kind)
 
-    def add(self, where: str, request: bytes, old: Fate, new: Fate) -> None:
-        """A request that stands at `where` had this fate, and would have that one."""
-        self.fates[old.what, new.what] = self.fates.get((old.what, new.what), 0) + 1
+    def add(self, where: str, request: bytes, old: Fate, new: Fate, count: int = 1) -> None:
+        """A request that stands at `where`, or `count` alike, had this fate, and would have that one."""
+        self.fates[old.what, new.what] = self.fates.get((old.what, new.what), 0) + count
         if old == new:
             return
         kind = KINDS[old.what, new.what]
@@ -141,22 +139,22 @@ class Differences(msgspec.Struct):
             by = new.by
         line = request.partition(b"\r\n")[0]
         path = line.split(b" ", 2)[1] if line.count(b" ") else line
-        shown = _text(path.partition(b"?")[0])
+        shown = text_of(path.partition(b"?")[0])
         place = self.places.get((kind, by, shown))
         if place is None and len(self.places) >= MOST_PATHS:
             shown = OTHER_PATHS
             place = self.places.get((kind, by, shown))
         if place is None:
-            self.places[kind, by, shown] = Place(shown, 1, where, _text(line))
+            self.places[kind, by, shown] = Place(shown, count, where, text_of(line))
         else:
-            place.requests += 1
+            place.requests += count
 
 
 def compare(old: Judge, new: Judge, where: str, requests: Iterable[Seen], found: Differences) -> None:
     """Have both judge the requests of the file `where`. Raises `ConfigError`."""
     unchanged = 0
     before, after = old.fate, new.fate
-    for line, (request, named, _) in requests:
+    for line, (request, named, *_) in requests:
         if not named:
             old.need_site(where, line)
             new.need_site(where, line)
@@ -186,7 +184,7 @@ def _part(leaf: Mapping[str, object]) -> str:
     }.get(field, "")
 
 
-def _text(part: bytes) -> str:
+def text_of(part: bytes) -> str:
     """Printable ASCII, `\\xHH` for every other byte, as `stopgap explain` reads it; cut when it is long."""
     cut = part[:LONGEST] + (b"..." if len(part) > LONGEST else b"")
     return _UNPRINTABLE.sub(lambda byte: f"\\x{ord(byte[0]):02x}", cut.decode("latin-1"))

@@ -22,11 +22,16 @@ class Broken(Exception):
 
 
 class Told(NamedTuple):
-    """The bytes of a request; whether the log names its host; the status of the answer, 0 if not known."""
+    """The bytes of a request; whether the log names its host; the status of the answer, 0 if not known.
+
+    `client` is the address of the client and `day` the date, as they stand in the log; b"" if not known.
+    """
 
     request: bytes
     named: bool
     status: int
+    client: bytes = b""
+    day: bytes = b""
 
 
 def target(path: bytes, query: bytes) -> bytes:

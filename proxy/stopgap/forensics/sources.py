@@ -10,7 +10,8 @@ from typing import Protocol
 import msgspec
 
 from stopgap.errors import ConfigError
-from stopgap.forensics import har, native, ncsa, raw
+from stopgap.events import flows
+from stopgap.forensics import flow, har, native, ncsa, raw
 from stopgap.forensics.lines import LONGEST, CutOff, Opened
 from stopgap.forensics.native import Native
 from stopgap.forensics.ncsa import Ncsa
@@ -28,7 +29,7 @@ CUT_OFF = "the compressed data breaks off or is damaged here"
 
 
 Seen = tuple[int, Told]
-"""One request of a file, and the line where it begins; of a HAR file the number of its entry."""
+"""One request of a file, and the line where it begins; of a HAR or flow file the number of its entry."""
 
 
 class Reader(Protocol):
@@ -40,7 +41,7 @@ class Reader(Protocol):
 
 
 LOGS: Mapping[str, Callable[[bytes], Reader]] = {"w3c": W3c, "ncsa": Ncsa, "iis": Native}
-WHOLE = ("har", "raw")
+WHOLE = ("har", "raw", "flow")
 FORMATS = (*LOGS, *WHOLE)
 
 
@@ -86,9 +87,11 @@ def requests(opened: Opened, named: str | None, host: bytes, account: Account) -
             account.requests += 1
             yield line, told
         return
-    for number, entry in enumerate(har.entries(opened.name, text), 1):
+    one = "flow" if form == "flow" else "entry"
+    found = flow.requests(text) if form == "flow" else har.entries(opened.name, text)
+    for number, entry in enumerate(found, 1):
         if isinstance(entry, Broken):
-            account.lose(opened.name, number, f"entry {number} {entry}")
+            account.lose(opened.name, number, f"{one} {number} {entry}")
         else:
             account.requests += 1
             yield number, entry
@@ -132,6 +135,8 @@ def detected(opened: Opened) -> str:
         return "har"
     if raw.is_request(beginning):
         return "raw"
+    if flows.is_flows(beginning):
+        return "flow"
     for line in beginning.split(b"\n")[:TRIED]:
         if line.startswith(b"#"):
             return "w3c"

@@ -11,7 +11,7 @@ from stopgap.forensics.request import NONE, Broken, Told, made, status_of, targe
 
 COLUMNS = (
     *("cs-method", "cs-uri-stem", "cs-uri-query", "sc-status", "cs-version", "cs-host"),
-    *("cs(user-agent)", "cs(referer)", "cs(cookie)"),
+    *("cs(user-agent)", "cs(referer)", "cs(cookie)", "c-ip", "date"),
 )
 NEEDED = COLUMNS[:2]
 SHOWS = {
@@ -34,6 +34,7 @@ class W3c:
         """`host` is for requests of which the log names none."""
         self._host = host
         self._count = 0
+        self._day = b""
         self._cells: Cells | None = None
         self._why = "stands before any #Fields, so that nobody knows its columns"
         self.shows: frozenset[str] | None = None
@@ -43,6 +44,8 @@ class W3c:
         if line.startswith(b"#"):
             if line[:8].lower() == b"#fields:":
                 self._name(line[8:].decode("latin-1").lower().split())
+            elif line[:6].lower() == b"#date:":
+                self._day = line[6:].split()[0] if line[6:].split() else b""
             return None
         cells = line.split(b" ")
         if self._cells is None:
@@ -50,7 +53,7 @@ class W3c:
         if len(cells) != self._count:
             raise Broken(f"has {len(cells)} columns where #Fields names {self._count}")
         cells.append(NONE)
-        method, stem, query, status, version, host, agent, referer, cookie = self._cells(cells)
+        method, stem, query, status, version, host, agent, referer, cookie, client, day = self._cells(cells)
         if method == NONE or stem == NONE:
             raise Broken("holds no method or no path")
         fields = b""
@@ -68,7 +71,13 @@ class W3c:
             host if named else self._host,
             fields,
         )
-        return Told(request, named, status_of(status))
+        return Told(
+            request,
+            named,
+            status_of(status),
+            b"" if client == NONE else client,
+            self._day if day == NONE else day,
+        )
 
     def _name(self, names: list[str]) -> None:
         """From here on the columns are these; one that is not there is read from behind the last."""

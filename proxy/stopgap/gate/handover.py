@@ -13,6 +13,7 @@ import msgspec
 from stopgap import texts
 from stopgap.config import Config, access
 from stopgap.config import Site as SiteConfig
+from stopgap.config.evidence import homeless
 from stopgap.errors import ConfigError, RuleError
 from stopgap.events.file import unable
 from stopgap.events.schema import Known
@@ -49,7 +50,9 @@ class Handover(msgspec.Struct, frozen=True):
 
     def known(self) -> Known:
         titles = {rule.id: rule.title for rule in self.ruleset.rules}
-        return Known(titles=titles, masked=self.config.telling.masked)
+        config = self.config
+        keeping = {site.name: site.evidence for site in config.sites if site.evidence}
+        return Known(titles=titles, masked=config.telling.masked, keeping=keeping, state=config.state)
 
 
 class Counters(msgspec.Struct, frozen=True):
@@ -79,6 +82,8 @@ def prepare(
     secured = certificates.check(config, today)
     if config.telling.rotation and (why := unable(config.log)):
         raise ConfigError(f"{config.where('log_rotate')}: log_rotate: {why}")
+    if problems := homeless(config):
+        raise ConfigError(*problems)
     sites = [_site(site, counters.origins) for site in config.sites]
     settings = Settings(
         trusted=list(config.trusted),
@@ -106,6 +111,15 @@ def renewed(handover: Handover, counters: Counters, today: datetime.date) -> Han
     spec.compiled(built)
     activate = msgspec.structs.replace(handover.activate, version=built.version, spec=built.json)
     return msgspec.structs.replace(handover, activate=activate, day=today, warnings=built.warnings)
+
+
+def expect(fresh: Handover, version: str) -> None:
+    """Raise `InputError` unless this is the version that somebody has judged and wants."""
+    if fresh.activate.version != version:
+        raise ConfigError(
+            f"the files give {fresh.activate.version}, and {version} is wanted: they have changed since it "
+            "was judged, or the gate has flags beside its file"
+        )
 
 
 def unchangeable(old: Config, new: Config) -> list[str]:

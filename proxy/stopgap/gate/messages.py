@@ -210,12 +210,37 @@ class Events(msgspec.Struct, frozen=True, tag="events"):
     lines: list[EventLine]
 
 
+class Captured(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker held of one request, as `_core.Worker.evidence` describes it."""
+
+    event: int
+    age: int
+    site: str
+    client: str
+    tls: bool
+    raw: bytes
+    head: int
+    form: str
+    cut: bool
+    passed: bool
+
+
+class Evidence(msgspec.Struct, frozen=True, tag="evidence"):
+    """Worker: requests that are to be kept, each with its event, if it has one."""
+
+    version: str
+    """The ruleset that judged them."""
+    kept: list[tuple[Captured, EventLine | None]]
+    missing: int
+    """How many more there were since the last message."""
+
+
 class Drained(msgspec.Struct, frozen=True, tag="drained"):
     """Worker: nothing runs any more; exits now."""
 
 
 Command = Activate | Drain | Ping
-Report = Ready | Activated | Failed | Pong | Events | Drained
+Report = Ready | Activated | Failed | Pong | Events | Evidence | Drained
 
 
 def share(total: int, workers: int, index: int) -> int:

@@ -18,7 +18,7 @@ from stopgap.admin import status as told
 from stopgap.config import Config
 from stopgap.errors import InputError
 from stopgap.gate import notify
-from stopgap.gate.handover import Counters, Handover, prepare, renewed, unchangeable
+from stopgap.gate.handover import Counters, Handover, expect, prepare, renewed, unchangeable
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.rollback import DAY, FILES, Versions
 from stopgap.gate.snapshot import reloaded
@@ -122,6 +122,18 @@ class Reloads:
         self._answering.append(future)
         notify.reloading()
         self._hand_over(fresh, older.version)
+
+    def reload_to(self, version: str, future: Future) -> None:
+        """Load anew if the files still give the version that somebody has judged, and nothing else."""
+        try:
+            fresh = self._checked()
+            expect(fresh, version)
+        except InputError as error:
+            future.set_result(told.Answer(False, f"not reloaded, nothing has changed: {error}"))
+            return
+        self._answering.append(future)
+        notify.reloading()
+        self._hand_over(fresh, FILES)
 
     def greet(self, worker: Keeper) -> None:
         """A worker that just started gets what the others have, or are about to have."""

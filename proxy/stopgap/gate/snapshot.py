@@ -59,6 +59,8 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
         events_written=supervisor.writer.written,
         events_dropped=supervisor.writer.dropped,
         syslog_dropped=supervisor.writer.syslog_dropped,
+        evidence=tuple(told.Evidence(site, *kept) for site, kept in supervisor.writer.archive.kept.items()),
+        evidence_dropped=supervisor.writer.archive.dropped,
         rolled_back=reloads.versions.rolled_back,
         pid=os.getpid(),
     )

@@ -33,7 +33,7 @@ from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
 from stopgap.gate.handover import Counters, Handover
 from stopgap.gate.keeper import Keeper
-from stopgap.gate.messages import Activated, Events, Failed, Listener, Ready, Report
+from stopgap.gate.messages import Activated, Events, Evidence, Failed, Listener, Ready, Report
 from stopgap.gate.reload import Reloads, Watch
 from stopgap.gate.snapshot import snapshot, turned
 from stopgap.gate.sockets import StartError
@@ -130,7 +130,7 @@ class Supervisor:
         return self.reloads.versions.all()
 
     def ask(self, verb: str) -> told.Answer:
-        """`reload`, `drain`, `upgrade` or `rollback [VERSION]`, from another thread; waits for the answer."""
+        """What `status.Source` names, from another thread; waits for the answer."""
         return self._bell.ask(verb)
 
     def run(self, ready: Callable[[], None]) -> int:
@@ -183,8 +183,8 @@ class Supervisor:
                 self._stop()
             elif verb == "upgrade":
                 self._upgrade(future)
-            elif verb.startswith("rollback"):
-                self._roll_back(verb.removeprefix("rollback").strip(), future)
+            elif verb.startswith(("rollback", "reload ")):
+                self._switch(verb, future)
             else:
                 self._reload(future)
 
@@ -192,6 +192,8 @@ class Supervisor:
         """A worker said something."""
         if isinstance(report, Events):
             self.writer.put(report.lines)
+        elif isinstance(report, Evidence):
+            self.writer.keep(report)
         elif isinstance(report, Ready):
             self.reloads.greet(worker)
         elif isinstance(report, Activated):
@@ -260,11 +262,15 @@ class Supervisor:
         if self.state != "draining":
             self.reloads.begin(UPGRADING if self._succession.pending else "", future)
 
-    def _roll_back(self, name: str, future: "concurrent.futures.Future[told.Answer]") -> None:
+    def _switch(self, verb: str, future: "concurrent.futures.Future[told.Answer]") -> None:
+        """To what was kept of another version, or to the version that the files are said to give."""
+        what, _, version = verb.partition(" ")
         if why := self._occupied():
             future.set_result(told.Answer(False, why))
+        elif what == "rollback":
+            self.reloads.roll_back(version, future)
         else:
-            self.reloads.roll_back(name, future)
+            self.reloads.reload_to(version, future)
 
     def _occupied(self) -> str:
         """Why nothing can be changed just now, or ""."""

@@ -63,6 +63,8 @@ TELLS: Final = 20
 """A worker tells of failed handshakes once in so many ticks."""
 OOM: Final = 200
 """How much sooner than the supervisor a worker is ended when memory runs out (proc(5), oom_score_adj)."""
+EVIDENCE_UNSENT: Final = 1 << 20
+"""Bytes that may wait for the supervisor before requests are only counted that are to be kept."""
 EVENTS_UNSENT: Final = 4 << 20
 """Bytes of events that may wait for the supervisor before further ones are only counted."""
 
@@ -94,6 +96,7 @@ class Gate:
         self.proxies: list[Network] = []
         self.held = Held()
         self.folder: str | None = None
+        self.version = ""
         self._networks: list[Network] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -146,6 +149,7 @@ class Gate:
         self._networks = [ipaddress.ip_network(text) for text in message.settings.trusted]
         self.proxies = [ipaddress.ip_network(text) for text in message.settings.proxy_protocol]
         self.core.activate(policy)
+        self.version = message.version
 
     def _pool(self, site: messages.Site) -> Pool:
         """The pool that the site has, or a new one. Raises TlsError."""
@@ -194,6 +198,7 @@ class Worker(asyncio.Protocol):
         self._front = tls.Front(ssl.PROTOCOL_TLS_SERVER)
         self._patience = messages.Settings().drain
         self._ticks = 0
+        self._unkept = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -328,12 +333,29 @@ class Worker(asyncio.Protocol):
 
     def _report_events(self) -> None:
         lines = self.gate.core.events()
-        if not lines:
-            return
+        if lines:
+            self._report(lines)
+        self._report_evidence(lines)
+
+    def _report(self, lines: list[messages.EventLine]) -> None:
         if self.transport.get_write_buffer_size() > EVENTS_UNSENT:
             self.gate.board[self.gate.words["events_dropped"]] += len(lines)
         else:
             self.send(messages.Events(lines=lines))
+
+    def _report_evidence(self, lines: list[messages.EventLine]) -> None:
+        """Send the requests that are to be kept, each with its event, which is one of these."""
+        rows, missing = self.gate.core.evidence()
+        self._unkept += missing
+        if not rows and not self._unkept:
+            return
+        if self.transport.get_write_buffer_size() > EVIDENCE_UNSENT:
+            self._unkept += len(rows)
+            return
+        told = {line[0]: line for line in lines if line[1] == 0}
+        kept = [(messages.Captured(*row), told.get(row[0])) for row in rows]
+        self.send(messages.Evidence(version=self.gate.version, kept=kept, missing=self._unkept))
+        self._unkept = 0
 
 
 def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -9,6 +9,9 @@ from stopgap.errors import nearest
 from stopgap.ruleset.model import ACTIONS, Expr, Rate, RateText, RuleText
 from stopgap.tomlfile import KeyPath
 
+STOP = frozenset({"block", "drop", "tarpit"})
+"""Actions that keep a request from the origin."""
+
 LONGEST_PERIOD = 86_400
 MOST_MATCHES = 1_000_000
 MOST_DISTINCT = 60

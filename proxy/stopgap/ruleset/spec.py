@@ -149,6 +149,8 @@ def site_spec(
         spec["hsts"] = site.hsts
     if site.sticky:
         spec["sticky"] = msgspec.to_builtins(site.sticky)
+    if site.evidence:
+        spec["evidence"] = {"body": site.evidence.body, "passes": site.evidence.passes}
     if site.scrub.server or site.scrub.addresses:
         origins = [origin.host for origin in site.origins]
         spec["scrub"] = {**msgspec.to_builtins(site.scrub), "origins": origins}

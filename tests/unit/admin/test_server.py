@@ -125,6 +125,8 @@ def test_a_rollback_may_name_a_version(scene: Scene) -> None:
     scene.ask("POST", "/rollback/ab")
     assert scene.source.asked == ["rollback", "rollback ab"]
     assert scene.ask("GET", "/rollback/ab")[0] == 405
+    scene.ask("POST", "/reload/ab")
+    assert scene.source.asked[2:] == ["reload ab"]
     assert scene.ask("POST", "/rollback", Origin="http://evil.example")[0] == 403
 
 
@@ -184,7 +186,14 @@ def test_every_route_method_host_origin_and_token() -> None:
     finally:
         made.server.close()
     assert made.source.asked == expected
-    assert set(expected) == {"reload", "drain", "upgrade", "rollback", f"rollback {7:016x}"}
+    assert set(expected) == {
+        "reload",
+        "drain",
+        "upgrade",
+        "rollback",
+        f"rollback {7:016x}",
+        f"reload {7:016x}",
+    }
 
 
 PAGES = {

@@ -178,8 +178,8 @@ def test_what_check_refuses_is_not_written(scene: Scene, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        ((), "REQUEST: is missing; give it, or --event ID"),
-        (("GET / HTTP/1.0", "--event", ID), "REQUEST: give either REQUEST or --event"),
+        ((), "REQUEST: is missing; give it, --event or --line"),
+        (("GET / HTTP/1.0", "--event", ID), "REQUEST: give it, --event or --line, only one"),
         (("GET / HTTP/1.0", "--except"), "--except: goes with --event only"),
         (("--event", ID, "--write"), "--write: goes with --except only"),
         (("--event", ID, "--except"), "--except: needs --config FILE, the configuration that is to have"),

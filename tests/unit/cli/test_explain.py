@@ -1,10 +1,12 @@
 """Does `explain` take every form of a request, judge by the right site, and end with the right code?"""
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
+from stopgap.events import flows
 from tests.unit.cli.runner import run
 
 
@@ -142,3 +144,23 @@ def test_mistakes(args: list[str], expected: str) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(expected)
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--flow", "FILE", "--event", "0" * 16), "holds no request of event 0000000000000000"),
+        (("--flow", "FILE.none"), "FILE.none: cannot be read: No such file"),
+        (("--flow", "FILE", "/y"), "REQUEST: give either REQUEST or --flow"),
+        (("--flow", "FILE", "--write"), "--write: does not go with --flow"),
+        (("--flow", ""), "--flow: .: holds no file whose name ends in .flow"),
+    ],
+)
+def test_flow_files_that_cannot_be_explained(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    file = tmp_path / "FILE"
+    file.write_bytes(flows.written(b"GET / HTTP/1.0\r\n\r\n", 18, flows.Told("", False, 1.0, {}, "", "", "")))
+    assert run("explain", "--flow", str(file)).code == 0
+    with contextlib.chdir(tmp_path):
+        done = run("explain", *words)
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 def test_help_teaches_with_examples() -> None:
     done = CliRunner().invoke(cli.main, ["--help"])
     assert done.exit_code == 0
-    assert done.stdout.count("  stopgap ") == 7
+    assert done.stdout.count("  stopgap ") >= 7
     for verb in cli.VERBS:
         assert f"\n  {verb} " in done.stdout
 

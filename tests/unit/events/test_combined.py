@@ -40,6 +40,50 @@ def test_missing_events() -> None:
     assert APACHE.match(line)
 
 
+def test_a_client_that_is_a_network_is_read_again() -> None:
+    told = combined.read(combined.line(msgspec.structs.replace(FULL, client="192.0.2.0/24")))
+    assert told and told.client == "192.0.2.0/24"
+
+
+def test_a_line_is_read_again() -> None:
+    line = b"Nov 24 00:00:00 gate stopgap[7]: " + combined.line(FULL)
+    told = combined.read(line)
+    assert told
+    same = (
+        "event_id",
+        "event_action",
+        "reason",
+        "tier",
+        "rule_id",
+        "client",
+        "site",
+        "mode",
+        "target",
+        "status",
+    )
+    assert [getattr(told, key) for key in same] == [getattr(FULL, key) for key in same]
+    assert (told.method, told.target_length, told.event_kind) == (
+        "GET",
+        len("/a\\.ida?") - 0,
+        FULL.event_kind,
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"24/Nov/2026", b"32/Nov/2026"),
+        (b"reason=extension-denied", b"reason=nothing"),
+        (b"action=refused", b"action=praised"),
+        (b"count=0", b"count=-"),
+        (b"- - [", b"- - [" + b"x" * 9000),
+    ],
+)
+def test_what_is_no_line_of_an_event(old: bytes, new: bytes) -> None:
+    assert combined.read(combined.line(FULL).replace(old, new)) is None
+    assert combined.read(combined.lost(7, 1_800_000_000.0)) is None
+
+
 @given(st.binary(max_size=3000), st.binary(max_size=600))
 def test_no_client_breaks_out_of_its_quotes(target: bytes, agent: bytes) -> None:
     shown = schema.shown

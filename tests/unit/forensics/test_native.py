@@ -19,7 +19,9 @@ LINE = b"192.0.2.7, -, 7/19/01, 4:11:09, W3SVC1, WEB1, 192.0.2.1, 15, 163, 3223,
 def test_lines(path: bytes, query: bytes, wanted: bytes) -> None:
     line = LINE % (b"200", b"GET", path, query)
     assert is_line(line)
-    assert Native(b"h")(line) == Told(b"GET " + wanted + b" HTTP/1.1\r\nHost: h\r\n\r\n", False, 200)
+    assert Native(b"h")(line) == Told(
+        b"GET " + wanted + b" HTTP/1.1\r\nHost: h\r\n\r\n", False, 200, b"192.0.2.7", b"7/19/01"
+    )
 
 
 def test_broken_lines() -> None:

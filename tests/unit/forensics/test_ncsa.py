@@ -13,7 +13,8 @@ AT = b"192.0.2.7 - sato [19/Jul/2001:04:11:09 +0900] "
 def test_common() -> None:
     reader = Ncsa(b"h")
     told = reader(AT + b'"GET /a.asp?q=1 HTTP/1.0" 200 512')
-    assert told == Told(b"GET /a.asp?q=1 HTTP/1.0\r\nHost: h\r\n\r\n", False, 200)
+    who = (b"192.0.2.7", b"19/Jul/2001")
+    assert told == Told(b"GET /a.asp?q=1 HTTP/1.0\r\nHost: h\r\n\r\n", False, 200, *who)
     assert reader.shows == frozenset({"query", "version"})
 
 

@@ -26,6 +26,7 @@ from stopgap.forensics.replay import (
 from stopgap.forensics.request import Told
 from stopgap.forensics.sources import EVERYTHING, Seen
 from stopgap.ruleset import vectors
+from stopgap.ruleset.actions import STOP
 from stopgap.ruleset.explain import read
 from tests.policies import extension
 from tests.unit.forensics.sides import REPORTS, SITE, WESTERN, side
@@ -92,7 +93,7 @@ def test_every_vector_has_the_fate_that_is_explained(tmp_path: Path) -> None:
             if verdict is None:
                 assert fate == PASSED
             else:
-                stops = verdict.mode != "detect" and verdict.action in replay.STOP
+                stops = verdict.mode != "detect" and verdict.action in STOP
                 assert fate.what == (REFUSED if stops else DETECTED), vector.text
     assert len(fates) == 3
 

@@ -53,7 +53,7 @@ def test_what_stands_before_the_first_line(tmp_path: Path, before: bytes) -> Non
     [(b"\x7fELF", "in no format"), (b"a\n" * 99, "in no format")],
 )
 def test_no_format(tmp_path: Path, text: bytes, what: str) -> None:
-    with pytest.raises(ConfigError, match=rf"log: is {what}.*--format \(w3c, ncsa, iis, har, raw\)"):
+    with pytest.raises(ConfigError, match=rf"log: is {what}.*--format \(w3c, ncsa, iis, har, raw, flow\)"):
         read(tmp_path / "log", text)
 
 

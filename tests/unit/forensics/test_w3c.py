@@ -17,7 +17,7 @@ def test_the_fields_of_iis_5() -> None:
     for directive in (b"#Software: Microsoft Internet Information Services 5.0", b"#Version: 1.0", IIS5):
         assert reader(directive) is None
     told = reader(b"04:11:09 192.0.2.7 GET /default.ida 200")
-    assert told == Told(b"GET /default.ida HTTP/1.1\r\nHost: kaikei\r\n\r\n", False, 200)
+    assert told == Told(b"GET /default.ida HTTP/1.1\r\nHost: kaikei\r\n\r\n", False, 200, b"192.0.2.7")
     assert reader.shows == frozenset()
 
 
@@ -34,8 +34,19 @@ def test_the_fields_of_iis_6() -> None:
         b"Referer: http://x/?q=1+2\r\nCookie: a=1; b=2+3\r\nContent-Length: 0\r\n\r\n",
         True,
         302,
+        b"192.0.2.7",
+        b"2003-07-19",
     )
     assert reader.shows == frozenset({"query", "version", "host", "user-agent", "cookie", "referer"})
+
+
+def test_the_day_of_a_log_whose_lines_have_none() -> None:
+    reader = W3c(b"h")
+    reader(b"#Date: 2001-07-19 04:11:09")
+    reader(IIS5)
+    told = reader(b"04:11:09 - GET / 200")
+    assert told and (told.client, told.day) == (b"", b"2001-07-19")
+    assert reader(b"#Date:") is None
 
 
 def test_later_fields_hold_from_there_on() -> None:

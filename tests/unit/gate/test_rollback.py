@@ -30,6 +30,25 @@ def test_a_rollback_leaves_the_files_and_a_reload_takes_them_again(tmp_path: Pat
     assert Gate(tmp_path, "good").run(script) == 0
 
 
+def test_a_reload_to_the_version_that_was_judged(tmp_path: Path) -> None:
+    def script(gate: Gate) -> None:
+        ask, first = gate.supervisor.ask, gate.supervisor.status.ruleset
+        gate.write(mode="detect")
+        refused = ask(f"reload {first}")
+        assert not refused.ok
+        assert "not reloaded, nothing has changed: the files give " in refused.text
+        assert f", and {first} is wanted" in refused.text
+        assert (gate.supervisor.status.ruleset, gate.supervisor.status.sites[0].mode) == (first, "block")
+        assert ask("reload").ok
+        second = gate.supervisor.status.ruleset
+        gate.write(mode="block")
+        assert ask(f"reload {first}").ok
+        assert gate.supervisor.status.ruleset == first != second
+        assert gate.versions() == {first}
+
+    assert Gate(tmp_path, "good").run(script) == 0
+
+
 def test_rollbacks_go_back_one_by_one(tmp_path: Path) -> None:
     def script(gate: Gate) -> None:
         versions = [gate.supervisor.status.ruleset]

@@ -7,10 +7,13 @@ import ssl
 import struct
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from stopgap.gate import health, messages
+from stopgap.gate.worker import EVIDENCE_UNSENT, Worker
 from tests.unit.gate.running import Origin, Running, answer, keep_alive, read_all, read_head
 from tests.unit.gate.test_tls import make
 
@@ -52,6 +55,34 @@ def test_serves_refuses_counts_and_reports() -> None:
         pong = worker.receive(messages.Pong)
         assert (pong.n, pong.origins[0].idle, pong.origins[0].up) == (7, 1, True)
         assert origin.connections == 1
+
+
+class Reporting:
+    """Of a worker what `_report_evidence` uses: a core that has kept some, a supervisor that lags behind."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[object, ...]] = []
+        self.unsent = self._unkept = 0
+        self.sent: list[messages.Evidence] = []
+        self.gate = SimpleNamespace(version="v", core=SimpleNamespace(evidence=lambda: (self.rows, 2)))
+        self.transport = SimpleNamespace(get_write_buffer_size=lambda: self.unsent)
+        self.send = self.sent.append
+
+
+def test_evidence_waits_for_no_supervisor_and_is_counted() -> None:
+    fake, report = Reporting(), cast(Any, Worker)._report_evidence
+    row = (7, 1, "s", "::1", False, b"GET", 0, "sent", False, False)
+    fake.rows = [row]
+    event: Any = (7, 0, *[0] * 18)
+    report(fake, [event, (7, 3, *[0] * 18)])
+    fake.unsent = EVIDENCE_UNSENT + 1
+    report(fake, [])
+    report(fake, [])
+    fake.unsent, fake.rows = 0, []
+    report(fake, [])
+    first, last = fake.sent
+    assert first.kept == [(messages.Captured(*row), event)]
+    assert (first.missing, last.missing, last.kept) == (2, 2 + 3 + 3, [])
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:

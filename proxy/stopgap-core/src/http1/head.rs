@@ -130,6 +130,7 @@ pub struct Head {
 
 impl Head {
     fn clear(&mut self) {
+        self.length = 0;
         self.fields.clear();
         self.kinds.clear();
         self.method = Span::default();

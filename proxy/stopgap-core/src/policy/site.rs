@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr_iter};
 
 use super::{Deadlines, Limits, Modes, Part, Request, Stops};
+use crate::evidence::Keeping;
 use crate::http1::framing::{Framing, Length, tokens};
 use crate::http1::head::Head;
 use crate::http1::scrub::Scrubbing;
@@ -32,6 +33,8 @@ pub struct Site {
     pub scrub: Option<Scrubbing>,
     /// The cookie that says which origin a client belongs to.
     pub sticky: Option<Sticky>,
+    /// What is kept of requests; `None`: nothing.
+    pub evidence: Option<Keeping>,
     /// Seconds of Strict-Transport-Security; 0: none.
     pub hsts: u32,
     pub default_host: String,
@@ -65,6 +68,7 @@ impl Site {
             on_error: site.on_error,
             scrub: scrubbing(site),
             sticky: site.sticky.clone(),
+            evidence: site.evidence.as_ref().map(|spec| spec.keeping()),
             hsts: site.hsts,
             default_host: default_host(site),
             rules: SiteRules::compile(&spec.rules, site, table, &pages)?,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::evidence::Keeping;
 use crate::http1::head::is_token;
 use crate::http1::sticky::Sticky;
 use crate::iis::table::{SERVERS, ServerTable};
@@ -125,6 +126,9 @@ pub struct SiteSpec {
     /// The cookie that says which origin a client belongs to.
     #[serde(default)]
     pub sticky: Option<Sticky>,
+    /// What is kept of the requests' bytes.
+    #[serde(default)]
+    pub evidence: Option<EvidenceSpec>,
     /// Seconds of Strict-Transport-Security; 0: none.
     #[serde(default)]
     pub hsts: u32,
@@ -133,6 +137,21 @@ pub struct SiteSpec {
     pub upgrade: Vec<String>,
     #[serde(default)]
     pub exceptions: Vec<ExceptionSpec>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceSpec {
+    /// Bytes of a body.
+    pub body: u32,
+    /// The share of requests that pass, 0 to 1.
+    pub passes: f64,
+}
+
+impl EvidenceSpec {
+    pub fn keeping(&self) -> Keeping {
+        Keeping { body: self.body as usize, passes: (self.passes.clamp(0.0, 1.0) * 4_294_967_296.0) as u64 }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

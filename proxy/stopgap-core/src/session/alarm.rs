@@ -46,8 +46,7 @@ impl Session {
         }
         let (reason, rule) = (verdict.reason, verdict.rule);
         let key = Key { client, site, reason, rule, action, mode, answered: status };
-        let (_, kept) = desk.ledger.note(desk.now / 1_000_000, key, || Details { status, ..details });
-        if !kept {
+        if !desk.ledger.note(desk.now / 1_000_000, key, || Details { status, ..details }).told {
             desk.counters.event_dropped();
         }
     }

@@ -183,11 +183,13 @@ impl Session {
         }
         let key = Key { client, site, reason, rule, action, mode, answered: 0 };
         let work = &*desk.work;
-        let (id, kept) = desk.ledger.note(desk.now / 1_000_000, key, || self.details(work, src, &verdict));
-        if !kept {
+        let place = desk.ledger.note(desk.now / 1_000_000, key, || self.details(work, src, &verdict));
+        if !place.told {
             desk.counters.event_dropped();
+        } else if place.first {
+            self.keep_evidence(desk, src, place.id, reason);
         }
-        id
+        place.id
     }
 
     /// What an event tells of the request, whose head the desk still holds.

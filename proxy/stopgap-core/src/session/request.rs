@@ -169,7 +169,7 @@ impl Session {
             Length::None | Length::Exact(0) => {
                 let zero = plan.length == Length::Exact(0) || matches!(method, b"POST" | b"PUT");
                 rewrite::finish(desk.out, zero.then_some(0));
-                self.let_go(desk);
+                self.let_pass(desk, &src[..start], start, &[]);
                 self.go(Phase::Answer, desk.now);
                 (Step::new(Command::Forward, Payload::Written), start)
             }
@@ -186,7 +186,7 @@ impl Session {
                 self.exchange.received = size;
                 rewrite::finish(desk.out, Some(size));
                 desk.out.extend_from_slice(body);
-                self.let_go(desk);
+                self.let_pass(desk, &src[..end], start, &[]);
                 self.go(Phase::Answer, desk.now);
                 (Step::new(Command::Forward, Payload::Written), end)
             }
@@ -230,6 +230,8 @@ impl Session {
         let request = Request::new(src, plan, exchange.client);
         if policy.judges_body(usize::from(exchange.site), &request, desk.work) {
             pending.original = src[..desk.work.head.length].to_vec();
+        } else if site.evidence.is_some() {
+            pending.kept = src[..desk.work.head.length].to_vec();
         }
         self.pending = Some(pending);
         self.go(Phase::Body, desk.now);
@@ -297,8 +299,11 @@ impl Session {
             // What of this piece the window had no room for, or all of it where there is no window.
             let missing = self.exchange.received.saturating_sub(pending.window.len() as u64) as usize;
             desk.out.extend_from_slice(&body[body.len().saturating_sub(missing)..]);
+            let (head, there) = (pending.sent(), if windowed { &pending.window } else { body });
+            self.let_pass(desk, head, head.len(), there);
+        } else {
+            self.let_go(desk);
         }
-        self.let_go(desk);
         if done {
             self.go(Phase::Answer, desk.now);
         }
@@ -354,12 +359,11 @@ impl Session {
 
     fn send_held(&mut self, desk: &mut Desk<'_>) -> Step {
         desk.out.clear();
-        if let Some(pending) = self.pending.take() {
-            desk.out.extend_from_slice(&pending.head);
-        }
+        let pending = self.pending.take().unwrap_or_default();
+        desk.out.extend_from_slice(&pending.head);
         rewrite::finish(desk.out, Some(self.exchange.received));
         self.exchange.ready = false;
-        self.let_go(desk);
+        self.let_pass(desk, pending.sent(), pending.sent().len(), &pending.window);
         self.go(Phase::Answer, desk.now);
         Step::new(Command::Send, Payload::Written)
     }
@@ -398,6 +402,7 @@ impl Session {
         let policy = self.policy.clone();
         let pending = self.pending.take()?;
         let parsed = head::parse(&pending.original, &mut desk.work.head, &policy.bounds);
+        let before = desk.ledger.shelf.waiting.len();
         let step = match (parsed, framing(&pending.original, &desk.work.head)) {
             (Ok(true), Ok(plan)) => {
                 let request = Request::new(&pending.original, &plan, self.exchange.client)
@@ -406,6 +411,7 @@ impl Session {
             }
             _ => Some(self.refuse_client(desk, Reason::InternalError)),
         };
+        self.keep_window_of(desk, before, &pending.window);
         if step.is_none() {
             self.pending = Some(pending);
         }
