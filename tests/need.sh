@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Which programs do the tests and the bench need, and where do they come from? Each argument is one
 # of the names below; what is missing is installed from Debian's packages when this runs as root,
-# and named otherwise. mitmproxy gets an environment of its own: it pins its dependencies, and needs
-# Python 3.12 or newer, which need not be that of .venv.
+# and named otherwise. mitmproxy needs Python 3.12 or newer: where .venv is older it gets an environment
+# of its own.
 set -euo pipefail
 
 declare -A packages=(
@@ -28,6 +28,11 @@ mitmproxy=$venv/bench/mitmproxy
 
 install_mitmproxy() {
     local python found=
+    mkdir -p "$venv/bench"
+    if "$venv/bin/mitmdump" --version >/dev/null 2>&1; then
+        ln -sfn .. "$mitmproxy"
+        return
+    fi
     for python in "$venv/bin/python" python3.{14,13,12} "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-4].*/bin/python3 python3; do
         if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
             found=$python

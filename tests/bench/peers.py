@@ -240,7 +240,7 @@ def mitmproxy(place: Place, port: int, tls: bool) -> list[str]:
 
 
 def install_mitmproxy() -> Path:
-    """mitmproxy lives in its own environment: it pins its dependencies, and needs Python 3.12 or newer."""
+    """Where `tests/need.sh` has put it."""
     program = ROOT / ".venv" / "bench" / "mitmproxy" / "bin" / "mitmdump"
     done = subprocess.run(
         [ROOT / "tests" / "need.sh", "mitmproxy"], capture_output=True, text=True, check=False

@@ -1,6 +1,6 @@
 """What is in a flow file, as we and as the real mitmproxy read it?
 
-mitmproxy lives in an environment of its own, made by `tests/need.sh mitmproxy`; scripts run in its Python.
+`tests/need.sh mitmproxy` says where mitmproxy is; scripts run in its Python.
 """
 
 import json

@@ -28,7 +28,7 @@ from tests.unit import doc_tables
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
 LISTEN, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"  # as the pages write them
-OTHERS = tuple(f"127.0.0.1:{port}" for port in (8081, 8082, 8083, 8084, 9902, 9903, 9904))
+OTHERS = tuple(f"127.0.0.1:{port}" for port in (8081, 8082, 8083, 8084, 8085, 8086, 9902, 9903, 9904, 9905))
 """Of what the pages start themselves."""
 STOPGAP = Path(sys.executable).with_name("stopgap")
 

@@ -105,3 +105,9 @@ def test_source_archive_can_be_built_and_tested(built: Built) -> None:
     assert {f"proxy/stopgap/packs/{pack}" for pack in packs()} <= built.sdist_names
     assert {f"rules/{pack}" for pack in packs()} <= built.sdist_names
     assert {f"proxy/stopgap/admin/dashboard/{name}" for name in dashboard()} <= built.sdist_names
+
+
+def test_tests_meet_the_mitmproxy_that_users_get() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extra = project["project"]["optional-dependencies"]["workbench"]
+    assert [one for one in project["dependency-groups"]["dev"] if "mitmproxy" in one] == extra

@@ -36,6 +36,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "stopgap.cli.tune",
             "Propose limits and narrow exceptions from a detect period or logs, with their evidence.",
         ),
+        "workbench": (
+            "stopgap.cli.workbench",
+            "Look into requests with mitmproxy: hold, edit, send again, and see the verdict.",
+        ),
     },
     "Ask a running gate": {
         "status": ("stopgap.cli.control", "Show how a running gate is; exit code 0 when it is ready."),

@@ -29,6 +29,7 @@ LONGEST = 64 * 1024 * 1024
 TOGETHER = 128
 """Rules judged by one policy: an explanation asks every rule, so one policy for all would be quadratic."""
 
+_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"\\{")
 _REPEAT = re.compile(r"\{([^{}]*?)\*(\d{1,9})\}")
 
 
@@ -62,6 +63,16 @@ def request(text: str) -> bytes:
         head += f"\nHost: {HOST}".encode()
     lines = (head.removesuffix(b"\n") + b"\n\n" + body).replace(b"\n", b"\r\n")
     return unescaped(lines)
+
+
+def written(raw: bytes) -> str:
+    """The vector for these bytes, in which a head ends: `request` makes them of it again."""
+    return "\n".join(_line(line) for line in raw.split(b"\r\n"))
+
+
+def _line(line: bytes) -> str:
+    """Printable ASCII as it is, but for what has a meaning in a vector; any other byte as `\\xHH`."""
+    return "".join(chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in line)
 
 
 def run(rules: Sequence[Rule], advance: Callable[[], None] = lambda: None) -> list[Failure]:

@@ -31,6 +31,21 @@ def test_requests(text: str, raw: bytes) -> None:
     assert vectors.request(text) == raw
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\r\nGET /{a*3}\\x41\\b\xff\x00 HTTP/1.0\r\nA: \xe8\xa1\xa8\r\n\r\n",
+        b"POST / HTTP/1.0\r\nA: b\r\n\r\nx\r\n\r\ny\nz\r{b*2}\r\n",
+        b"GET /a HTTP/1.0\nA: b\r\n\r\n\r\n\r\n",
+    ],
+)
+def test_any_bytes_can_be_written_as_a_vector(raw: bytes) -> None:
+    text = vectors.written(raw)
+    assert vectors.request(text) == raw
+    assert text.isascii() and text.replace("\n", "").isprintable()
+
+
 def test_a_vector_that_unfolds_too_far() -> None:
     with pytest.raises(ValueError, match="unfolds to more than 67108864 bytes"):
         vectors.request("GET /{a*999999999} HTTP/1.0")
