@@ -42,7 +42,7 @@ def status(door: Door, as_json: bool) -> None:
     "--gate",
     "folder",
     metavar="DIR",
-    help="Reload only if nothing is newly refused of what the logs, HAR files and raw requests in DIR hold.",
+    help="Reload only if nothing is newly refused of what the logs, HAR and flow files in DIR hold.",
 )
 @click.option("--site", metavar="NAME", help="With --gate: the site that judges. [that of the Host]")
 @click.option(

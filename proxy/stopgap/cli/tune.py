@@ -56,8 +56,8 @@ def tune(
     """Propose limits and the narrowest exceptions, each with what it stands on and what it would change.
 
     FILEs are Stopgap's own event logs (of sites in detect mode, in any format), and logs of all requests, HAR
-    files and raw requests as `stopgap replay` reads them. Whatever they hold is judged as if every site were
-    in block mode.
+    and flow files and raw requests as `stopgap replay` reads them. Whatever they hold is judged as if every
+    site were in block mode.
 
     A limit is what 99.9 % of the requests of each folder stay within, half as much again, never less than
     what passes today; for that a site needs 1,000 requests. An exception is for one path, in one compat mode

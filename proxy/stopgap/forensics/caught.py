@@ -91,8 +91,8 @@ class Caught:
         return self._host(one.told.request[begin : one.told.request.find(b"\r\n", begin)])
 
     def counts(self, one: Sent, site: int) -> bool:
-        """Whether this is a request of its own: in detect mode each rule tells of the same one."""
-        if one.event is None or site < 0:
+        """Whether this is a request of its own: of one that goes on, each rule makes an event."""
+        if one.event is None or site < 0 or one.event.event_action != "detected":
             return True
         _, causes = self._causes(one.told.request, site)
         told = (one.event.reason, one.event.rule_id)

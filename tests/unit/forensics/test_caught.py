@@ -72,3 +72,22 @@ def test_an_event_that_nothing_catches_any_more(tmp_path: Path) -> None:
     told: Sent = plain._replace(event=msgspec.structs.replace(EVENT), times=3)
     found.take([told])
     assert (found.untold, found.groups) == (3, {})
+
+
+def test_a_request_that_several_rules_catch_counts_once(tmp_path: Path) -> None:
+    """In detect mode each of them tells of it; in block mode one does, and it need not be the first here."""
+    _, found, _ = tunable.caught(tmp_path, [])
+    (plain,) = tunable.corpus(tmp_path, ["10.0.0.1 GET /x.ida q=select 200"]).sent(Account(), Heard())
+    _, causes = found._causes(plain.told.request, 0)
+    assert len(causes) > 1
+    for action, requests in (("detected", 1), ("refused", len(causes))):
+        _, found, _ = tunable.caught(tmp_path, [])
+        found.take(
+            plain._replace(
+                event=msgspec.structs.replace(
+                    EVENT, event_action=action, reason=cause.reason, rule_id=cause.rule or ""
+                )
+            )
+            for cause in causes
+        )
+        assert found.requests == requests
