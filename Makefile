@@ -23,7 +23,7 @@ run: ## Serve before a pretend IIS 5, or before ORIGIN=http://host:port (LISTEN=
 
 .PHONY: test
 test: lint ## Lint, then the tests of the core and of everything else
-	@tests/need.sh nginx apache2 openssl curl haproxy modsecurity h2load strace seccomp faketime prometheus mitmproxy
+	@tests/need.sh nginx apache2 openssl curl haproxy modsecurity h2load strace seccomp faketime prometheus chromium mitmproxy
 	cargo test --quiet $(CRATE)
 	python -m pytest -n 3 --dist worksteal
 

@@ -17,6 +17,7 @@ declare -A packages=(
     [seccomp]="libseccomp2"
     [faketime]="libfaketime"
     [prometheus]="prometheus"
+    [chromium]="chromium"
     [modsecurity]="libnginx-mod-http-modsecurity modsecurity-crs"
     [rustfmt]="rustfmt"
     [clippy]="rust-clippy"

@@ -105,11 +105,15 @@ def test_nothing_that_a_client_sent_comes_out_raw(tmp_path: Path, origin: Origin
         door = ("--admin", f"127.0.0.1:{gate.admin}")
         known = [one for one in ids if gate.admins(f"/events/{one}")[0] == 200]
         assert len(known) >= len(PLACES)
-        shown = {path: gate.admins(path)[1] for path in ("/events", "/status", "/metrics")}
+        shown = {
+            path: gate.admins(path)[1] for path in ("/events", "/rows", "/series/hour", "/status", "/metrics")
+        }
         shown |= {one: gate.admins(f"/events/{one}")[1] for one in known}
         shown["status"] = run("status", *door)[1]
         shown["the log"] = (tmp_path / "events").read_text("utf-8")
         for one in known[::3]:
             shown[f"explain {one}"] = run("explain", "--event", one, *door)[1]
         assert [place for place, text in shown.items() if not clean(text)] == []
+        readings = [gate.admins(f"/explained/{one}")[1] for one in known]  # in any script, but printable
+        assert all(line.isprintable() for text in readings for line in text.splitlines())
         assert [place for place in ("/status", "/metrics", "status") if "onload" in shown[place]] == []

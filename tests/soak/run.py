@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stopgap.events.writer import KEPT
 from tests.e2e import nginx, origins
 from tests.e2e.client import Client, get
 from tests.e2e.gate import Gate, guarding, resident
 from tests.soak.slope import BLOCKS, Slope, slope
 from tests.soak.traffic import FILES, KINDS, RULES, TUNNEL, Place, origin
 
+KEPT = 1_000
+"""Events that a gate remembers here; it does so from the start, so that they are no growth."""
 RELOAD = 1.0
 """Seconds between two reloads of each gate. The memory of a supervisor settles within some 300 of them: fewer
 would take that for growth, or would not see growth behind it."""
@@ -91,8 +92,10 @@ def run(
         )
         cert, key = certificate
         with (
-            guarding(folder / "plain", *sites, workers=2) as plain,
-            guarding(folder / "tls", *sites, workers=1, tls={"cert": cert, "key": key}) as tls,
+            guarding(folder / "plain", *sites, workers=2, remember_events=KEPT) as plain,
+            guarding(
+                folder / "tls", *sites, workers=1, remember_events=KEPT, tls={"cert": cert, "key": key}
+            ) as tls,
         ):
             gates = {"plain": plain, "tls": tls}
             place = Place(plain.port, tls.port, ssl.create_default_context(cafile=cert))

@@ -59,10 +59,19 @@ def packs() -> set[str]:
     return {path.relative_to(ROOT / "rules").as_posix() for path in (ROOT / "rules").rglob("*.toml")}
 
 
+def dashboard() -> set[str]:
+    """The files of the dashboard, with the library that it ships and its licence."""
+    folder = ROOT / "proxy/stopgap/admin/dashboard"
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"index.html", "app.js", "vendor/uPlot.iife.min.js", "vendor/uPlot.LICENSE.txt"} <= names
+    return names
+
+
 @pytest.mark.timeout(600)
 def test_wheel_holds_the_package(built: Built) -> None:
     assert {"stopgap/py.typed", "stopgap/_core.pyi"} <= built.wheel_names
     assert {f"stopgap/packs/{pack}" for pack in packs()} <= built.wheel_names
+    assert {f"stopgap/admin/dashboard/{name}" for name in dashboard()} <= built.wheel_names
     sources = {path.relative_to(ROOT / "proxy").as_posix() for path in (ROOT / "proxy/stopgap").rglob("*.py")}
     assert sources <= built.wheel_names
 
@@ -95,6 +104,7 @@ def test_source_archive_can_be_built_and_tested(built: Built) -> None:
     assert {"proxy/stopgap-core/Cargo.lock", "Makefile", "LICENSE", "README.md"} <= built.sdist_names
     assert {f"proxy/stopgap/packs/{pack}" for pack in packs()} <= built.sdist_names
     assert {f"rules/{pack}" for pack in packs()} <= built.sdist_names
+    assert {f"proxy/stopgap/admin/dashboard/{name}" for name in dashboard()} <= built.sdist_names
 
 
 def test_tests_meet_the_mitmproxy_that_users_get() -> None:

@@ -1,10 +1,11 @@
 """Who may ask what of the admin address, and what is answered?
 
-The standard library's HTTP server, a few threads at most. Where there is a token, everything but `OPEN` asks
-for it. Reading is GET; what changes something is POST, and only from this machine. A web page must not reach
-it through the browser of an operator: on a TCP address a Host that is a name other than `localhost` is
-refused (DNS rebinding needs a name), and so is what carries `Origin`. One request a connection; bodies are
-not read, and nothing of a request is repeated but a name in JSON.
+The standard library's HTTP server, a few threads at most. Where there is a token, everything but what is
+`opened` asks for it. Reading is GET; what changes something is POST, and only from this machine. No web page
+but the dashboard, which comes from here, must reach it through the browser of an operator: on a TCP address a
+Host that is a name other than `localhost` is refused (DNS rebinding needs a name), and so is every `Origin`
+but this address itself. One request a connection; a body is read only where it is wanted, as JSON of a few
+kilobytes, and nothing of a request is repeated but a name in JSON. What is answered: `routes.py`.
 """
 
 import hmac
@@ -12,19 +13,17 @@ import ipaddress
 import socketserver
 import threading
 import time
-from collections.abc import Callable
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from stopgap.admin.judge import Judge
 from stopgap.admin.metrics import Metrics
-from stopgap.admin.status import Answer, Source
-from stopgap.errors import InputError, printable
-from stopgap.events.find import is_id
-from stopgap.events.writer import KEPT
-from stopgap.ruleset.history import chosen
+from stopgap.admin.routes import BODIES, JSON, ROUTES, Asked, Reply, opened, plain, routed
+from stopgap.admin.series import Series
+from stopgap.admin.status import Source
+from stopgap.errors import printable
 
 if TYPE_CHECKING:
     from socket import socket
@@ -36,147 +35,13 @@ SECONDS = 5.0
 LONGEST = 120.0
 """Longest life of a connection."""
 
-TEXT = "text/plain; charset=utf-8"
-JSON = "application/json"
-
-
-class Reply(msgspec.Struct, frozen=True):
-    status: int
-    kind: str
-    body: bytes
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What a route may look at."""
-
-    source: Source
-    metrics: Metrics
-    accept: str
-    name: str
-    """What stands behind the route in the path, `/events/NAME`, with control characters escaped."""
-
-
-def _json(status: int, value: Any) -> Reply:
-    return Reply(status, JSON, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-
-
-def _text(status: int, text: str) -> Reply:
-    return Reply(status, TEXT, text.encode() + b"\n")
-
-
-def _metrics(asked: Asked) -> Reply:
-    body, kind = asked.metrics.exposition(asked.accept)
-    return Reply(200, kind, body)
-
-
-def _livez(_: Asked) -> Reply:
-    return _text(200, "alive")
-
-
-def _readyz(asked: Asked) -> Reply:
-    status = asked.source.status
-    return _text(200 if status.ready else 503, status.state)
-
-
-def _status(asked: Asked) -> Reply:
-    status = asked.source.status
-    uptime = round(time.time() - status.started_unix, 3)
-    return _json(200, {**msgspec.to_builtins(status), "uptime_seconds": uptime})
-
-
-def _rules(asked: Asked) -> Reply:
-    ruleset = asked.source.ruleset
-    sites = asked.source.status.sites
-    rules = [
-        {
-            "id": rule.id,
-            "title": rule.title,
-            "pack": rule.pack,
-            "servers": rule.servers,
-            "severity": rule.severity,
-            "refs": rule.refs,
-            "modes": {
-                site.name: site.modes.get(rule.id, site.mode)
-                for site in sites
-                if index in ruleset.sites.get(site.name, ())
-            },
-        }
-        for index, rule in enumerate(ruleset.rules)
-    ]
-    return _json(200, {"ruleset": asked.source.status.ruleset, "rules": rules})
-
-
-def _events(asked: Asked) -> Reply:
-    return _json(200, {"events": asked.source.recent()})
-
-
-def _event(asked: Asked) -> Reply:
-    found = asked.source.event(int(asked.name, 16)) if is_id(asked.name) else None
-    if found is None:
-        return _json(404, Answer(False, f"no event {asked.name} is among the last {KEPT}"))
-    return _json(200, found)
-
-
-def _rulesets(asked: Asked) -> Reply:
-    in_use = asked.source.status.ruleset
-    rows = [
-        {"version": one.version, "time": one.time, "in_use": one.version == in_use}
-        for one in asked.source.rulesets()
-    ]
-    return _json(200, {"rulesets": rows})
-
-
-def _ruleset(asked: Asked) -> Reply:
-    try:
-        return _json(200, chosen(asked.source.rulesets(), asked.name))
-    except InputError as error:
-        return _json(404, Answer(False, str(error)))
-
-
-def _question(verb: str) -> Callable[[Asked], Reply]:
-    def route(asked: Asked) -> Reply:
-        answer = asked.source.ask(f"{verb} {asked.name}".rstrip())
-        return _json(200 if answer.ok else 409, answer)
-
-    return route
-
-
-ROUTES: dict[str, tuple[str, Callable[[Asked], Reply]]] = {
-    "/metrics": ("GET", _metrics),
-    "/livez": ("GET", _livez),
-    "/readyz": ("GET", _readyz),
-    "/status": ("GET", _status),
-    "/rules": ("GET", _rules),
-    "/events": ("GET", _events),
-    "/rulesets": ("GET", _rulesets),
-    "/rollback": ("POST", _question("rollback")),
-    "/reload": ("POST", _question("reload")),
-    "/drain": ("POST", _question("drain")),
-    "/upgrade": ("POST", _question("upgrade")),
-}
-
-
-NAMED: dict[str, tuple[str, Callable[[Asked], Reply]]] = {
-    "/reload": ("POST", _question("reload")),
-    "/events": ("GET", _event),
-    "/rulesets": ("GET", _ruleset),
-    "/rollback": ("POST", _question("rollback")),
-}
-"""Routes that take a name after another slash."""
-
-OPEN = ("/livez", "/readyz")
-"""What a load balancer may ask without the token: one word each."""
+LONGEST_BODY = 16 * 1024
+"""Bytes of a body; those that are read are a few names and sentences."""
+ASKS = "X-Stopgap-Asks"
+"""A header that a form on another page cannot send. What a page changes, it asks with it."""
 
 FIELDS = {401: ("WWW-Authenticate", "Bearer")}
 """Header fields of some answers."""
-
-
-def routed(path: str) -> tuple[str, Callable[[Asked], Reply], str] | None:
-    """Method, route and name of a path."""
-    if path in ROUTES:
-        return (*ROUTES[path], "")
-    before, _, name = path.rpartition("/")
-    return (*NAMED[before], name) if name and before in NAMED else None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -195,23 +60,54 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self._reply("POST"))
 
     def _reply(self, method: str) -> Reply:
-        path = self.path.partition("?")[0]
-        local = isinstance(self.client_address, str)
-        if not local and not host_allowed(self.headers.get_all("Host", []), self.server.names):
-            return _text(421, "this Host is not served here; ask by IP address or localhost")
-        if "Origin" in self.headers:
-            return _text(403, "a web page may not ask")
-        if path not in OPEN and not self._known():
-            return _text(401, "this needs the token: Authorization: Bearer, with what admin_token_file holds")
+        path, _, query = self.path.partition("?")
+        local, server = isinstance(self.client_address, str), self.server
+        if (not local or "Origin" in self.headers) and not host_allowed(
+            self.headers.get_all("Host", []), server.names
+        ):
+            return plain(421, "this Host is not served here; ask by IP address or localhost")
+        if why := foreign(self.headers, method, opened(path)):
+            return plain(403, why)
+        if not opened(path) and not self._known():
+            return plain(401, "this needs the token: Authorization: Bearer, with what admin_token_file holds")
         if (found := routed(path)) is None:
-            return _text(404, f"nothing here; there is {' '.join(ROUTES)}")
+            return plain(404, f"nothing here; there is {' '.join(ROUTES)}")
         wanted, route, name = found
         if method != wanted:
-            return _text(405, f"this takes {wanted} only")
-        if method == "POST" and not local and not ipaddress.ip_address(self.client_address[0]).is_loopback:
-            return _text(403, "only this machine may do this; use `stopgap reload` or `stopgap drain` on it")
-        server = self.server
-        return route(Asked(server.source, server.metrics, self.headers.get("Accept", ""), printable(name)))
+            return plain(405, f"this takes {wanted} only")
+        near = local or ipaddress.ip_address(self.client_address[0]).is_loopback
+        if method == "POST" and not near:
+            return plain(403, "only this machine may do this; use `stopgap reload` or `stopgap drain` on it")
+        body = self._body() if path in BODIES else b""
+        if isinstance(body, Reply):
+            return body
+        return route(
+            Asked(
+                source=server.source,
+                metrics=server.metrics,
+                series=server.series,
+                judge=server.judge,
+                accept=self.headers.get("Accept", ""),
+                name=printable(name),
+                query=query,
+                body=body,
+                near=near,
+            )
+        )
+
+    def _body(self) -> bytes | Reply:
+        """The body of a request that wants one, or why it is not read."""
+        if self.headers.get_content_type() != JSON or "Content-Type" not in self.headers:
+            return plain(415, f"this takes a body of Content-Type: {JSON}")
+        lengths = self.headers.get_all("Content-Length", [])
+        if "Transfer-Encoding" in self.headers or len(lengths) != 1:
+            return plain(411, "this takes a body with one Content-Length")
+        if not (lengths[0].isascii() and lengths[0].isdigit() and len(lengths[0]) < 10):
+            return plain(400, "Content-Length must be a number")
+        if int(lengths[0]) > LONGEST_BODY:
+            return plain(413, f"this takes a body of at most {LONGEST_BODY} bytes")
+        body = self.rfile.read(int(lengths[0]))
+        return body if len(body) == int(lengths[0]) else plain(400, "the body ended early")
 
     def _known(self) -> bool:
         """Whether the token was given, if one is asked for."""
@@ -223,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the library itself refuses; its own page would repeat the request."""
         self.close_connection = True
-        self._answer(_text(code, f"{code:d} {HTTPStatus(code).phrase}"))
+        self._answer(plain(code, f"{code:d} {HTTPStatus(code).phrase}"))
 
     def _answer(self, reply: Reply) -> None:
         self.send_response(reply.status)
@@ -231,6 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(reply.body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        for name, value in reply.fields:
+            self.send_header(name, value)
         if reply.status in FIELDS:
             self.send_header(*FIELDS[reply.status])
         if reply.status == 405:
@@ -258,6 +157,8 @@ class AdminServer(socketserver.ThreadingMixIn, HTTPServer):
         self.socket = door
         self.source = source
         self.metrics = metrics
+        self.series = Series(source)
+        self.judge = Judge()
         self.token = token
         self.names = frozenset((*names, "localhost"))
         self._living: dict[Any, float] = {}
@@ -265,12 +166,14 @@ class AdminServer(socketserver.ThreadingMixIn, HTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, name="admin", daemon=True)
 
     def start(self) -> None:
+        self.series.start()
         self._thread.start()
 
     def close(self) -> None:
         """Answer no more; what is being answered goes on."""
         if self._thread.ident is not None:
             self.shutdown()
+        self.series.close()
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -300,6 +203,25 @@ class AdminServer(socketserver.ThreadingMixIn, HTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away in the middle is no news."""
+
+
+def foreign(fields: Message, method: str, opened: bool) -> str:
+    """Why what a browser says of the page that asks is not allowed, or "".
+
+    No program sends any of this. The dashboard's own requests name the origin that they go to, as the Host
+    has it, and those that change something carry `ASKS`, for which a browser would ask us first if they came
+    from elsewhere. A link may lead to what is `opened`; nothing there is data.
+    """
+    site = fields.get("Sec-Fetch-Site", "none").lower()
+    origins = [origin.lower() for origin in fields.get_all("Origin", [])]
+    hosts = [f"http://{host.strip().lower()}" for host in fields.get_all("Host", [])]
+    if origins and (len(origins) > 1 or origins != hosts):
+        return "a web page of another origin may not ask"
+    if site not in ("same-origin", "none") and (method == "POST" or not opened):
+        return "a web page of another site may not ask"
+    if method == "POST" and (origins or site == "same-origin") and fields.get(ASKS) != "dashboard":
+        return f"a web page changes nothing without {ASKS}: dashboard"
+    return ""
 
 
 def host_allowed(values: list[str], names: frozenset[str]) -> bool:

@@ -4,13 +4,16 @@ The supervisor's thread replaces one frozen `Status` whenever something changed;
 server only read the newest. What changes the supervisor goes the other way as a question (`Source.ask`).
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from stopgap.events.schema import Event
 from stopgap.ruleset.history import Kept
-from stopgap.ruleset.model import Ruleset
+
+if TYPE_CHECKING:
+    from stopgap.admin.metrics import Board
+    from stopgap.events.writer import Writer
+    from stopgap.gate.handover import Counters, Handover
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -139,13 +142,18 @@ class Source(Protocol):
     def status(self) -> Status: ...
 
     @property
-    def ruleset(self) -> Ruleset: ...
+    def handover(self) -> "Handover":
+        """The configuration and the rules in use."""
 
-    def recent(self) -> list[Event]:
-        """The last events, oldest first."""
+    @property
+    def board(self) -> "Board": ...
 
-    def event(self, number: int) -> Event | None:
-        """One of the last events, by its id."""
+    @property
+    def counters(self) -> "Counters": ...
+
+    @property
+    def writer(self) -> "Writer":
+        """Has the last events."""
 
     def rulesets(self) -> list[Kept]:
         """The rulesets that are kept, oldest first."""

@@ -6,8 +6,6 @@ or there is no such event.
 """
 
 import datetime
-import difflib
-import re
 import sys
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import click
 import msgspec
 from rich.text import Text
 
-from stopgap import config, texts
 from stopgap.cli import evidence, gate
 from stopgap.cli.judged import View, show
 from stopgap.cli.terminal import FINDINGS, console
@@ -24,9 +21,9 @@ from stopgap.errors import ConfigError, nearest
 from stopgap.events import file, mask
 from stopgap.events.find import Rebuilt, Thin, found, is_id, rebuilt
 from stopgap.events.schema import ANSWER, Event
-from stopgap.ruleset import lint, load, spec
+from stopgap.ruleset import change
 from stopgap.ruleset.aftermath import steps
-from stopgap.ruleset.pages import reasons, remedy
+from stopgap.ruleset.pages import reasons, remedy, unlinked
 from stopgap.ruleset.propose import DAYS, Hopeless, Proposal, Told, propose
 
 PLACEHOLDER = "say who needs it, and why"
@@ -206,20 +203,13 @@ def _proposed(wanted: Wanted, event: Event, read: Config, site: int, request: Re
 
 
 def _hopeless(reason: str) -> int:
-    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", remedy(reasons()[reason]))
+    text = unlinked(remedy(reasons()[reason]))
     console(sys.stderr).print(Text(f"No exception can let it pass ({reason}). {text}"))
     return FINDINGS
 
 
 def _write(file: str, text: str, proposal: Proposal) -> None:
     """Write what is proposed if it passes `check`, and show what has changed."""
-    with texts.replaced({file: proposal.text.encode()}):
-        changed = config.load(file)
-        ruleset = load.load(changed)
-        spec.compiled(spec.build(changed, ruleset))
-    if problems := lint.problems(ruleset.rules):
-        raise ConfigError(*problems)
-    edit.replace(file, proposal.text)
-    old, new = text.splitlines(keepends=True), proposal.text.splitlines(keepends=True)
-    click.echo("".join(difflib.unified_diff(old, new, file, file)), nl=False, err=True)
+    change.write(file, proposal.text)
+    click.echo("\n".join(change.difference(file, text, proposal.text)), err=True)
     click.echo(f"{file}: written; `stopgap reload` takes it over", err=True)

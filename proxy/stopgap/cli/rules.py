@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from stopgap import config
-from stopgap.cli import cost, versions
+from stopgap.cli import change, cost, versions
 from stopgap.cli.terminal import FINDINGS, console, counted, print_table, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
 from stopgap.ruleset import actions, lint, load, overlap, pages, vectors
@@ -33,7 +33,7 @@ _CONFIG = click.option(
 
 @click.group("rules")
 def rules() -> None:
-    """List, show, test, compare and weigh the rules."""
+    """List, show, test, compare and weigh the rules, and change what they do."""
 
 
 @rules.command("list")
@@ -102,6 +102,8 @@ def write_pages(folder: Path) -> None:
     click.echo(f"{folder}: {written} pages written, {removed} removed")
 
 
+rules.add_command(change.mode)
+rules.add_command(change.exception)
 rules.add_command(cost.cost)
 rules.add_command(versions.versions)
 rules.add_command(versions.diff_rules)

@@ -143,7 +143,7 @@ def _pretend_origin(wanted: bool) -> Iterator[str]:
 
 def banner(supervisor: Supervisor, demo: bool) -> list[str]:
     """What a person wants to see at the start: where, before what, with which rules, in which mode."""
-    status, ruleset = supervisor.status, supervisor.ruleset
+    status, ruleset = supervisor.status, supervisor.handover.ruleset
     scheme = "https" if status.tls else "http"
     urls = [f"{scheme}://{address}" for address in status.listen]
     lines = [f"stopgap {__version__} serves on {' '.join(urls)}"]
@@ -160,9 +160,8 @@ def banner(supervisor: Supervisor, demo: bool) -> list[str]:
         plain = " ".join(f"http://{address}" for address in status.redirect)
         lines.append(f"  redirects {plain} to {urls[0]}")
     if status.admin:
-        lines.append(
-            f"  admin   {status.admin}  (/metrics /status /events; stopgap status --admin {status.admin})"
-        )
+        page = "" if status.admin.startswith("unix:") else f"dashboard http://{status.admin}/; "
+        lines.append(f"  admin   {status.admin}  ({page}stopgap status --admin {status.admin})")
     lines.append(f"  workers {len(status.workers)}")
     return [*lines, *(_to_try(urls[0]) if demo else [])]
 

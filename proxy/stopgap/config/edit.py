@@ -1,4 +1,4 @@
-"""How is an exception or a limit written into stopgap.toml, with every comment and the order kept?
+"""How is an exception, a limit or a mode written into stopgap.toml, with every comment and the order kept?
 
 tomlkit changes the text in place. A comment that stands above the next table stays there: it is moved behind
 what is added. The file is replaced at once, by a rename, with the mode and owner that it had.
@@ -19,6 +19,8 @@ from tomlkit.items import AoT, Array, Comment, InlineTable, Item, Table, Whitesp
 from stopgap.errors import ConfigError, InputError
 
 Trail = list[tuple[Any, Item]]
+NOTES = 3
+"""Changes of a mode that are told of behind it."""
 SiteTable = Table | InlineTable
 
 
@@ -30,6 +32,14 @@ def with_exception(text: str, site: str, exception: Mapping[str, Any]) -> str:
 def with_limit(text: str, site: str, key: str, number: int) -> str:
     """The text of a configuration with one limit of a site set to a number. Raises `InputError`."""
     return _edited(text, site, lambda table: _set_limit(table, key, number))
+
+
+def with_mode(text: str, site: str, name: str, mode: str, note: str) -> str:
+    """The text of a configuration with a rule, pack or reason of a site in a mode, or the site for name "".
+
+    `note` stands behind it, before the notes of earlier changes. Raises `InputError`.
+    """
+    return _edited(text, site, lambda table: _set_mode(table, name, mode, note))
 
 
 def shown(name: str, table: Mapping[str, Any]) -> str:
@@ -110,18 +120,59 @@ def _add_exception(site: SiteTable, exception: Mapping[str, Any]) -> None:
 
 
 def _set_limit(site: SiteTable, key: str, number: int) -> None:
-    limits = site.get("limits")
-    if limits is not None:
-        limits[key] = number
+    _set(site, "limits", key, number)
+
+
+def _set_mode(site: SiteTable, name: str, mode: str, note: str) -> None:
+    if isinstance(site, InlineTable):
+        raise KeyError("it stands on one line, which has no room for who changed it and why")
+    if not name:
+        if "mode" not in site:
+            _first(site, "mode", mode)
+        old = site["mode"]
+        site["mode"] = mode
+        _note(site["mode"], old, note)
+        return
+    modes = site.get("modes")
+    old = None if modes is None else modes.get(name)
+    _set(site, "modes", name, mode)
+    modes = site["modes"]
+    if isinstance(modes, InlineTable):
+        _note(modes, modes, f"{name}: {note}")
+    else:
+        _note(modes[name], old, note)
+
+
+def _note(item: Item, old: Item | None, note: str) -> None:
+    """Put a comment behind an item, before what stood behind the one that it replaces."""
+    before = old.trivia.comment.lstrip("# ") if old is not None else ""
+    item.comment("; ".join([note, *before.split("; ")[: NOTES - 1]]).rstrip("; "))
+
+
+def _first(site: Table, key: str, value: str) -> None:
+    """Add a key before all tables of a site."""
+    tables = [name for name, item in site.items() if isinstance(item, (AoT, Table))]
+    if not tables:
+        site.add(key, value)
+        return
+    last = next(iter(reversed([name for name in site if name not in tables])))
+    site.value._insert_after(last, key, tomlkit.item(value))
+
+
+def _set(site: SiteTable, table: str, key: str, value: int | str) -> None:
+    """Set a key of `[site.limits]` or `[site.modes]`, however that is written."""
+    there = site.get(table)
+    if there is not None:
+        there[key] = value
     elif isinstance(site, InlineTable):
-        site["limits"] = tomlkit.inline_table()
-        site["limits"][key] = number
+        site[table] = tomlkit.inline_table()
+        site[table][key] = value
     else:
         first = next((name for name, item in site.items() if isinstance(item, (AoT, Table))), None)
         if first is None:
-            site.add("limits", _placed(site, {key: number}))
+            site.add(table, _placed(site, {key: value}))
         else:
-            site.add(tomlkit.key(["limits", key]), tomlkit.item(number))
+            site.add(tomlkit.key([table, key]), tomlkit.item(value))
 
 
 def _table(keys: Mapping[str, Any]) -> Table:

@@ -1,7 +1,7 @@
 """In which words, and where, are events told?
 
-`log` names the file, or standard output; here is the rest: its format, its rotation, the syslog server, and
-whether clients are masked.
+`log` names the file, or standard output; here is the rest: its format, its rotation, the syslog server,
+whether clients are masked, and how many events are remembered.
 """
 
 import re
@@ -17,23 +17,33 @@ SMALLEST, LARGEST = 64 << 10, 1 << 40
 """Bytes of a log that is rotated."""
 MOST = 999
 """The most files that are kept."""
+FEWEST_EVENTS, MOST_EVENTS = 1_000, 1_000_000
+"""Events that may be remembered."""
 PORTS = {"udp": 514, "tcp": 601}
 """Where a syslog server listens if nothing else is said (IANA: syslog, syslog-conn)."""
 _RIGHT = 'write "udp://host:514", "tcp://host:601", or the path of a socket, such as "/dev/log"'
 
 
 def telling(text: FileText, at: At) -> Telling:
-    """What the keys `log_format`, `log_rotate`, `syslog` and `mask_clients` say. Raises `ConfigError`."""
+    """What `log_format`, `log_rotate`, `syslog`, `mask_clients` and `remember_events` say.
+
+    Raises `ConfigError`.
+    """
     if text.log_format not in FORMATS:
         near = nearest(text.log_format, FORMATS).partition("; known:")[0]
         raise (at / "log_format").wrong(
             f'"{text.log_format}" is unknown{near}; choose one of {", ".join(FORMATS)}'
+        )
+    if not FEWEST_EVENTS <= text.remember_events <= MOST_EVENTS:
+        raise (at / "remember_events").wrong(
+            f"must be between {FEWEST_EVENTS} and {MOST_EVENTS}, not {text.remember_events}"
         )
     return Telling(
         format=text.log_format,
         rotation=_rotation(text.log_rotate, text.log, at / "log_rotate") if text.log_rotate else None,
         syslog=_syslog(text.syslog, at / "syslog") if text.syslog is not None else None,
         masked=text.mask_clients,
+        remembered=text.remember_events,
     )
 
 

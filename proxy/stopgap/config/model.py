@@ -36,6 +36,9 @@ CLIENT_AUTH = ("request", "require")
 FORMATS = ("ecs", "ocsf", "combined")
 """In which words an event can be told; see `stopgap.events.formats`."""
 
+REMEMBERED = 100_000
+"""Events that a gate keeps in memory where nothing else is said."""
+
 LONGEST_HSTS = 10 * 365 * 86_400
 """Seconds; more is surely a mistake."""
 
@@ -178,6 +181,8 @@ class Telling(Struct, frozen=True):
     rotation: Rotation | None = None
     syslog: Syslog | None = None
     masked: bool = False
+    remembered: int = REMEMBERED
+    """So many of the last events are kept in memory for the admin address."""
 
 
 class SiteException(Struct, frozen=True):
@@ -391,6 +396,7 @@ class FileText(Struct, frozen=True, forbid_unknown_fields=True):
     log_rotate: RotateText | None = None
     syslog: str | None = None
     mask_clients: bool = False
+    remember_events: int = REMEMBERED
     state: str | None = None
 
 

@@ -5,12 +5,13 @@ are zero. That is a place, such as an office or a provider's customers, and no l
 """
 
 import ipaddress
+from collections.abc import Mapping
 
 BITS = {4: 24, 6: 48}
 """Version of IP -> bits that stay."""
 
 
-def network(client: str) -> str:
+def network(client: str, bits: Mapping[int, int] = BITS) -> str:
     """`192.0.2.0/24` of `192.0.2.77`, `2001:db8:1::/48` of `2001:db8:1:2::3`; "" of what is no address."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
@@ -18,7 +19,7 @@ def network(client: str) -> str:
         return ""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    return str(ipaddress.ip_network((address, BITS[address.version]), strict=False))
+    return str(ipaddress.ip_network((address, bits[address.version]), strict=False))
 
 
 def masked(client: str) -> str:

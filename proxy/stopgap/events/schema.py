@@ -200,6 +200,9 @@ def lost(count: int, now: float) -> bytes:
 
 def shown(data: bytes, limit: int) -> str:
     """Bytes as printable ASCII, any other as `\\xHH`; cut to `limit` bytes of JSON, quotes not counted."""
+    plain = data.decode("latin-1")
+    if plain.isascii() and plain.isprintable() and not ("\\" in plain or '"' in plain):
+        return plain[:limit]
     pieces, room = [], limit
     for byte in data:
         piece, cost = _PIECES[byte]

@@ -5,33 +5,32 @@ syslog server get each of them, at a bounded pace, so that a flood of different 
 more. Which lines an output is missing, for that or for a reason of its own, it counts and tells itself.
 """
 
-import threading
+import sys
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from stopgap.config.model import Telling
 from stopgap.events import formats, schema
 from stopgap.events.evidence import Archive
 from stopgap.events.file import File
 from stopgap.events.formats import Record
+from stopgap.events.memory import Memory, News
 from stopgap.events.output import Output
 from stopgap.gate.messages import EventLine, Evidence
 from stopgap.gate.syslog import Sender
 
 RECENT = 256
-KEPT = 1_000
-"""Events that `recent` shows, and that `find` knows."""
+"""Events that `recent` shows."""
 PACE = 200.0
 BURST = 5_000.0
 """Lines a second in the long run, and at once."""
 
-News = tuple[float, EventLine]
-"""When it came, and what came."""
-
 
 class Writer:
-    """Takes events from the supervisor's thread. `written` and `dropped` count the lines of the log."""
+    """Takes events from the supervisor's thread. `written` and `dropped` count the lines of the log.
+
+    `memory` has the last events as they came; `told` words them.
+    """
 
     def __init__(self, target: str, known: schema.Known, telling: Telling | None = None) -> None:
         """`target`: `-` for standard output, or the path of a file. Raises `OSError` for the latter."""
@@ -41,9 +40,8 @@ class Writer:
         self._sender = Sender(self._telling.syslog)
         self._log = Output[News]("the log", self._file, self._word, self._missing)
         self._syslog = Output[News]("syslog", self._sender, self._word, self._missing)
+        self.memory = Memory(self._telling.remembered)
         self.archive = Archive(known)
-        self._lock = threading.Lock()
-        self._recent: deque[News] = deque(maxlen=KEPT)
         self._tokens, self._refilled = BURST, time.monotonic()
 
     @property
@@ -69,18 +67,18 @@ class Writer:
         moved = telling.syslog != self._telling.syslog
         self._known, self._telling = known, telling
         self._file.rotation = telling.rotation
+        self.memory.most = telling.remembered
         if moved:
             self._sender.server = telling.syslog
             self._syslog.reopen()
         self._follow_syslog()
         self.archive.follow(known)
 
-    def put(self, lines: Iterable[EventLine]) -> None:
+    def put(self, lines: Sequence[EventLine]) -> None:
         """Hand events over; never waits."""
         now = time.time()
-        news = [(now, line) for line in lines]
-        with self._lock:
-            self._recent.extend(news)
+        news = [(line, now) for line in lines]
+        self.memory.put(lines, now)
         allowed = self._allowed(len(news))
         self._log.put(news[:allowed], len(news) - allowed)
         if self._telling.syslog is not None:
@@ -92,12 +90,16 @@ class Writer:
 
     def recent(self) -> list[schema.Event]:
         """The last events, oldest first."""
-        return [self._event(news) for news in self._remembered()[-RECENT:]]
+        return [self.told(news) for news in self.memory.before(sys.maxsize, RECENT).news]
 
     def find(self, number: int) -> schema.Event | None:
-        """The event with this id if it is one of the last `KEPT`; a first request goes before its summary."""
-        kept = [news for news in self._remembered() if news[1][0] == number]
-        return self._event(max(kept, key=lambda news: news[1][1] == 0)) if kept else None
+        """The event with this id if it is remembered; a first request goes before its summary."""
+        news = self.memory.find(number)
+        return None if news is None else self.told(news)
+
+    def told(self, news: News) -> schema.Event:
+        """An event as all outputs tell it."""
+        return schema.event(news[0], news[1], self._known)
 
     def reopen(self) -> None:
         """Open the file anew (after a rotation), and connect anew; nothing happens on standard output."""
@@ -118,10 +120,6 @@ class Writer:
         if self._telling.syslog is not None and self._log.running and not self._syslog.running:
             self._syslog.start()
 
-    def _remembered(self) -> list[News]:
-        with self._lock:
-            return list(self._recent)
-
     def _allowed(self, wanted: int) -> int:
         """How many of so many lines are within the pace."""
         now = time.monotonic()
@@ -131,11 +129,8 @@ class Writer:
         self._tokens -= allowed
         return allowed
 
-    def _event(self, news: News) -> schema.Event:
-        return schema.event(news[1], news[0], self._known)
-
     def _word(self, news: News) -> Record:
-        return formats.record(self._event(news), self._telling.format)
+        return formats.record(self.told(news), self._telling.format)
 
     def _missing(self, count: int) -> Record:
         return formats.lost(count, time.time(), self._telling.format)

@@ -28,11 +28,10 @@ from stopgap.admin.metrics import Board, Metrics
 from stopgap.admin.server import AdminServer
 from stopgap.config import Config
 from stopgap.errors import InputError
-from stopgap.events.schema import Event
 from stopgap.events.writer import Writer
 from stopgap.gate import keeper, notify, privilege, sockets
 from stopgap.gate.bell import Bell
-from stopgap.gate.handover import Handover
+from stopgap.gate.handover import Counters, Handover
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.messages import Activated, Events, Evidence, Failed, Listener, Ready, Report
 from stopgap.gate.reload import Reloads, Watch
@@ -40,7 +39,6 @@ from stopgap.gate.snapshot import snapshot, turned
 from stopgap.gate.sockets import StartError
 from stopgap.gate.succession import NOBODY, Predecessor, Succession
 from stopgap.ruleset.history import Kept
-from stopgap.ruleset.model import Ruleset
 from stopgap.say import say
 
 TICK = 0.25
@@ -123,17 +121,9 @@ class Supervisor:
         return self.reloads.used
 
     @property
-    def ruleset(self) -> Ruleset:
-        """The rules in use."""
-        return self.handover.ruleset
-
-    def recent(self) -> list[Event]:
-        """The last events, oldest first."""
-        return self.writer.recent()
-
-    def event(self, number: int) -> Event | None:
-        """One of the last events, by its id."""
-        return self.writer.find(number)
+    def counters(self) -> Counters:
+        """Which place on the board belongs to whom."""
+        return self.reloads.counters
 
     def rulesets(self) -> list[Kept]:
         """The rulesets that are kept, oldest first."""

@@ -231,6 +231,11 @@ def remedy(reason: Reason) -> str:
     return REMEDIES[reason.tier].format(reason.name)
 
 
+def unlinked(text: str) -> str:
+    """A text of `remedy` where links cannot be followed."""
+    return re.sub(r"\[(`[^`]*`|[^\]]+)\]\([^)]*\)", r"\1", text)
+
+
 # The indexes
 
 

@@ -94,12 +94,7 @@ def propose(
     judge = _Judge(read_config.document.file, site, ruleset, rebuilt.request)
     rules = {rule.id: rule for rule in ruleset.rules}
     seen = judge.seen(text)
-    cause = (event.reason, event.rule_id)
-    known = any(
-        (found.reason, found.rule or "") == cause and not (found.counted and found.excepted is None)
-        for found in seen.findings
-    )
-    if not known and not _met(event, read_config.sites[site].limits):
+    if not cause_found(seen, event) and not _met(event, read_config.sites[site].limits):
         change = _blind(event, seen, rules.get(event.rule_id), read_config.sites[site].limits, told)
         return Proposal(_with(text, name, change), (change,), sure=False)
     changes: list[Change] = []
@@ -107,6 +102,15 @@ def propose(
         added, text, seen = _step(judge, text, name, seen, seen.verdict, rules, event, told)
         changes += added
     return Proposal(text, tuple(changes), sure=seen.verdict is None)
+
+
+def cause_found(seen: Explanation, event: Event) -> bool:
+    """Whether what an event was told for is found again, and refuses the request by itself."""
+    cause = (event.reason, event.rule_id)
+    return any(
+        (found.reason, found.rule or "") == cause and not (found.counted and found.excepted is None)
+        for found in seen.findings
+    )
 
 
 def _step(

@@ -6,103 +6,38 @@ import socket
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from stopgap import _core
-from stopgap.admin.metrics import Board, Metrics
-from stopgap.admin.server import NAMED, OPEN, ROUTES, THREADS, AdminServer, host_allowed
-from stopgap.admin.status import Answer, Reload, Status
+from stopgap.admin.metrics import Metrics
+from stopgap.admin.routes import BODIES, NAMED, OPEN_BELOW, ROUTES, opened
+from stopgap.admin.server import ASKS, LONGEST_BODY, THREADS, AdminServer, host_allowed
 from stopgap.config import Address
-from stopgap.events.schema import Event
 from stopgap.gate import sockets
-from stopgap.gate.handover import Counters
-from stopgap.ruleset.history import Kept
-from stopgap.ruleset.model import Ruleset
-from stopgap.ruleset.spec import Registry
-
-EVENT = Event(
-    timestamp="",
-    ecs_version="",
-    event_id=f"{7:016x}",
-    event_kind="alert",
-    event_category=("web",),
-    event_type=("access",),
-    event_action="refused",
-    event_outcome="failure",
-    event_reason="",
-    count=0,
-    reason="extension-denied",
-    tier="denied",
-    site="s",
-    mode="block",
-    target_length=1,
-    offset=0,
-)
-
-
-class Source:
-    """A supervisor that has never done anything."""
-
-    def __init__(self) -> None:
-        self.ready = True
-        self.asked: list[str] = []
-        self.ruleset = Ruleset(packs=(), rules=(), sites={})
-
-    @property
-    def status(self) -> Status:
-        return Status(
-            version="1.2.3",
-            started="",
-            started_unix=0.0,
-            loaded_unix=0.0,
-            state="ready" if self.ready else "draining",
-            ready=self.ready,
-            ruleset="ab",
-            listen=(),
-            admin="",
-            tls=False,
-            sites=(),
-            workers=(),
-            reload=Reload(time="", unix=0.0, ok=True),
-            reloads=0,
-            events_written=0,
-            events_dropped=0,
-        )
-
-    def recent(self) -> list[Event]:
-        return []
-
-    def event(self, number: int) -> Event | None:
-        return EVENT if number == 7 else None
-
-    def rulesets(self) -> list[Kept]:
-        return [Kept(version=version, time="now", config="c", texts={"c": "x"}) for version in ("aa", "ab")]
-
-    def ask(self, verb: str) -> Answer:
-        self.asked.append(verb)
-        return Answer(ok=verb == "drain", text=f"did {verb}")
+from tests.unit.admin.source import Source, line
 
 
 class Scene:
     def __init__(self, address: Address, token: str = "") -> None:
         self.source = Source()
-        counters = Counters(registry=Registry(), origins={})
-        metrics = Metrics(
-            Board(memoryview(bytearray(8 * _core.RATE_WORDS)).cast("Q"), 0),
-            counters,
-            lambda: self.source.status,
-        )
+        metrics = Metrics(self.source.board, self.source.counters, lambda: self.source.status)
         door = sockets.listener(address)
         self.address = sockets.bound(door)
+        self.source.writer.put([line(7)])
         self.server = AdminServer(door, self.source, metrics, token, names=("gate.example",))
         self.server.start()
 
     def ask(self, method: str, path: str, **headers: str) -> tuple[int, str]:
+        return self.send(method, path, headers)
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", timeout=10)
         connection.sock = sockets.connect(self.address, 10)
         try:
-            connection.request(method, path, headers=headers)
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:
@@ -142,6 +77,41 @@ def test_one_event(scene: Scene) -> None:
     assert scene.ask("GET", "/rules/x")[0] == 404
 
 
+def test_events_from_a_number_on(scene: Scene) -> None:
+    scene.source.writer.put([line(number) for number in range(8, 20)])
+    told = json.loads(scene.ask("GET", "/events?after=0&limit=5")[1])
+    assert ([event["event.id"][-2:] for event in told["events"]], told["next"]) == (
+        ["07", "08", "09", "0a", "0b"],
+        5,
+    )
+    told = json.loads(scene.ask("GET", f"/events?after={told['next']}")[1])
+    assert (len(told["events"]), told["next"]) == (8, 13)
+    assert json.loads(scene.ask("GET", "/events?after=13")[1])["events"] == []
+    assert len(json.loads(scene.ask("GET", "/events")[1])["events"]) == 13
+
+
+def test_rows_in_both_directions(scene: Scene) -> None:
+    scene.source.writer.put([line(number) for number in range(8, 20)])
+    told = json.loads(scene.ask("GET", "/rows?before=4&limit=2")[1])
+    assert (told["begin"], [row[0][-2:] for row in told["rows"]]) == (2, ["09", "0a"])
+    assert json.loads(scene.ask("GET", f"/rows?before={1 << 50}")[1])["next"] == 13
+    assert len(json.loads(scene.ask("GET", "/rows?after=10")[1])["rows"]) == 3
+    for query in ("after=x", "after=-1", "limit=\u0663", "before=" + "9" * 20, "more=1", "after="):
+        code, body = scene.ask("GET", "/rows?" + quote(query, safe="=-"))
+        assert (code, json.loads(body)["ok"]) == (400, False)
+
+
+def test_what_the_page_asks_for(scene: Scene) -> None:
+    event = f"{7:016x}"
+    assert json.loads(scene.ask("GET", f"/explained/{event}")[1])["seen"]["verdict"]["rule"] == "ida-idq"
+    assert json.loads(scene.ask("GET", f"/proposals/{event}")[1])["ok"]
+    assert json.loads(scene.ask("GET", "/rules/ida-idq")[1])["id"] == "ida-idq"
+    assert json.loads(scene.ask("GET", "/session")[1])["near"]
+    assert json.loads(scene.ask("GET", "/series/hour")[1])["step"] == 5
+    for path in ("/explained/8", "/proposals/8", "/rules/gone", "/page/gone.js"):
+        assert scene.ask("GET", path)[0] == 404
+
+
 def test_rulesets_that_are_kept(scene: Scene) -> None:
     told = json.loads(scene.ask("GET", "/rulesets")[1])["rulesets"]
     assert [(one["version"], one["in_use"]) for one in told] == [("aa", False), ("ab", True)]
@@ -172,6 +142,7 @@ def test_only_post_changes_something(scene: Scene) -> None:
         assert scene.ask("GET", path)[0] == 405
     assert scene.source.asked == []
     assert json.loads(scene.ask("POST", "/drain")[1]) == {"ok": True, "text": "did drain"}
+    scene.source.refuses = "no"
     assert scene.ask("POST", "/reload")[0] == 409
     assert scene.source.asked == ["drain", "reload"]
 
@@ -186,7 +157,8 @@ TOKEN = "right-" * 4
 PLACES = [(path, method) for path, (method, _) in ROUTES.items()]
 PLACES += [(f"{path}/{7:016x}", method) for path, (method, _) in NAMED.items()]
 HOSTS = {"": 0, "127.0.0.1": 0, "evil.example": 421}
-ORIGINS = {"": 0, "http://127.0.0.1": 403}
+OWN = "http://127.0.0.1"
+ORIGINS = {"": 0, OWN: 0, "http://127.0.0.1:9901": 403, "https://127.0.0.1": 403}
 TOKENS = {"": 401, "Bearer wrong": 401, f"Basic {TOKEN}": 401, f"Bearer {TOKEN}": 0, f"bearer  {TOKEN}": 0}
 
 
@@ -200,9 +172,11 @@ def test_every_route_method_host_origin_and_token() -> None:
             for host, origin, token in product(HOSTS, ORIGINS, TOKENS):
                 fields = {"Host": host, "Origin": origin, "Authorization": token}
                 code, _ = made.ask(method, path, **{name: value for name, value in fields.items() if value})
-                missing = 0 if path in OPEN else TOKENS[token]
+                missing = 0 if opened(path) else TOKENS[token]
                 wrong = 0 if method == wanted else 405
-                first = HOSTS[host] or ORIGINS[origin] or missing or wrong
+                unasked = 403 if origin == OWN and method == "POST" else 0
+                bare = 415 if path in BODIES else 0
+                first = HOSTS[host] or ORIGINS[origin] or unasked or missing or wrong or bare
                 case = (path, method, host, origin, token, code)
                 if first:
                     assert code == first, case
@@ -220,6 +194,90 @@ def test_every_route_method_host_origin_and_token() -> None:
         f"rollback {7:016x}",
         f"reload {7:016x}",
     }
+
+
+PAGES = {
+    "": "program",
+    OWN: "own",
+    "HTTP://127.0.0.1": "own",
+    "null": "foreign",
+    "http://localhost": "foreign",
+    "http://127.0.0.1.evil.example": "foreign",
+    "http://127.0.0.1:80": "foreign",
+    "http://127.0.0.1/": "foreign",
+    "http://127.0.0.1, http://127.0.0.1": "foreign",
+}
+"""What a browser may name as the origin of the page that asks, and whose page that is."""
+FETCHED = {"": True, "none": True, "same-origin": True, "same-site": False, "cross-site": False, "x": False}
+ASKED = {"": False, "1": False, "dashboard": True}
+
+
+def test_what_a_browser_says_of_the_page_that_asks() -> None:
+    """Only this address itself is let in, and it changes nothing without a header that no form can send."""
+    made = Scene(Address("127.0.0.1", 0))
+    expected: list[str] = []
+    try:
+        for path, (method, _) in ROUTES.items():
+            if method == "GET" and path not in ("/", "/status", "/rows"):
+                continue
+            for origin, site, asks in product(PAGES, FETCHED, ASKED):
+                fields = {"Origin": origin, "Sec-Fetch-Site": site, ASKS: asks}
+                code, _ = made.ask(method, path, **{name: value for name, value in fields.items() if value})
+                changing = method == "POST"
+                near = FETCHED[site] or (not changing and opened(path))
+                browser = PAGES[origin] == "own" or site == "same-origin"
+                right = PAGES[origin] != "foreign" and near and (ASKED[asks] or not (browser and changing))
+                case = (path, origin, site, asks, code)
+                assert (code != 403) == right, case
+                expected += [path[1:]] * (right and changing and path not in BODIES)
+    finally:
+        made.server.close()
+    assert made.source.asked == expected
+
+
+def test_origin_twice_is_foreign(scene: Scene) -> None:
+    with sockets.connect(scene.address, 10) as client:
+        client.sendall(b"GET /status HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nOrigin: http://a\r\n\r\n")
+        assert b" 421 " in client.recv(1000)
+    with sockets.connect(scene.address, 10) as client:
+        origin = b"Origin: http://127.0.0.1\r\n"
+        client.sendall(b"GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n" + origin * 2 + b"\r\n")
+        assert b" 403 " in client.recv(1000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "code"),
+    [
+        ({}, b"{}", 415),
+        ({"Content-Type": "text/plain"}, b"{}", 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, b"a=b", 415),
+        ({"Content-Type": "application/json", "Content-Length": "x"}, b"", 400),
+        ({"Content-Type": "application/json", "Content-Length": "-1"}, b"", 400),
+        ({"Content-Type": "application/json", "Transfer-Encoding": "chunked"}, b"0\r\n\r\n", 411),
+        ({"Content-Type": "application/json", "Content-Length": str(LONGEST_BODY + 1)}, b"", 413),
+        ({"Content-Type": "application/json"}, b"{", 400),
+        ({"Content-Type": "application/json"}, b"[]", 400),
+        ({"Content-Type": "application/json"}, b'{"site": 1}', 400),
+        ({"Content-Type": "application/json"}, b'{"more": 1}', 400),
+        ({"Content-Type": "application/json; charset=utf-8"}, b"\xff", 400),
+    ],
+)
+def test_bodies_are_bounded_and_strict(scene: Scene, fields: dict[str, str], body: bytes, code: int) -> None:
+    for path in BODIES:
+        assert scene.send("POST", path, fields, body)[0] == code
+    assert scene.source.asked == []
+
+
+def test_the_page_is_open_and_holds_nothing(scene: Scene) -> None:
+    """It is the same text for everybody; what it shows it has to ask for, with the token."""
+    scene.server.token = TOKEN
+    for path in ("/", f"{OPEN_BELOW}app.js", f"{OPEN_BELOW}uPlot.iife.min.js"):
+        assert scene.ask("GET", path)[0] == 200
+    for path in ("/session", "/rules", "/rows", "/series/hour"):
+        assert scene.ask("GET", path)[0] == 401
+        assert scene.ask("GET", path, Authorization=f"Bearer {TOKEN}")[0] == 200
+    for name in ("..%2fserver.py", "server.py", "uPlot.LICENSE", ""):
+        assert scene.ask("GET", OPEN_BELOW + name)[0] in (401, 404)
 
 
 def test_the_token_may_change(scene: Scene) -> None:
@@ -288,7 +346,7 @@ def test_hosts(values: list[str], allowed: bool) -> None:
 
 
 def test_unknown_path_says_what_there_is(scene: Scene) -> None:
-    code, body = scene.ask("GET", "/")
+    code, body = scene.ask("GET", "/nothing")
     assert code == 404
     assert "/metrics" in body
 
@@ -319,6 +377,8 @@ def test_unix_socket(tmp_path: Path) -> None:
         assert made.ask("GET", "/readyz")[0] == 200
         assert made.ask("POST", "/drain", Host="any.example")[0] == 200
         assert made.ask("POST", "/drain", Origin="http://any.example")[0] == 403
+        forwarded = {"Host": "any.example", "Origin": "http://any.example"}  # DNS rebinding through ssh -L
+        assert made.ask("POST", "/drain", **forwarded, **{ASKS: "dashboard"})[0] == 421
     finally:
         made.server.close()
 

@@ -95,6 +95,38 @@ def test_a_limit_is_set_and_nothing_else_changes(text: str, name: str) -> None:
     assert after == before
 
 
+@pytest.mark.parametrize("name", ["a", "b"])
+@pytest.mark.parametrize("text", [text for text in OTHERS if not text.startswith("site = [")])
+def test_a_mode_is_set_with_its_history_and_nothing_else_changes(text: str, name: str) -> None:
+    for key in ("", "ida-idq"):
+        edited = text
+        for day, mode in enumerate(("detect", "block", "canary", "detect"), 1):
+            edited = edit.with_mode(edited, name, key, mode, f"{day} sato: {mode}: why")
+        before, after = site_of(text, name), site_of(edited, name)
+        if key:
+            assert after.pop("modes") == {**before.pop("modes", {}), key: "detect"}
+        else:
+            assert (after.pop("mode"), before.pop("mode", "block")) == ("detect", "block")
+        assert after == before
+        assert "# 4 sato: detect: why; 3 sato: canary: why; 2 sato: block: why" in edited
+        assert "1 sato" not in edited
+        assert ("\r\n" in text) == ("\r\n" in edited)
+
+
+def test_a_mode_where_modes_stand_on_one_line() -> None:
+    text = '[[site]]\nname = "a"\nmode = "block" # since ever\nmodes = { x = "detect" }\n'
+    edited = edit.with_mode(text, "a", "y", "block", "N")
+    assert parsed(edited)["site"][0]["modes"] == {"x": "detect", "y": "block"}
+    assert edited.endswith("} # y: N\n")
+    assert 'mode = "detect" # N; since ever\n' in edit.with_mode(text, "a", "", "detect", "N")
+
+
+def test_a_site_on_one_line_has_no_room_for_a_history() -> None:
+    text = 'site = [{ name = "a", origins = "h" }]\n'
+    with pytest.raises(InputError, match="no room for who changed it"):
+        edit.with_mode(text, "a", "x", "detect", "N")
+
+
 def test_comments_stay_above_what_they_are_about() -> None:
     edited = edit.with_exception(TEXT, "a", {"rule": "r"})
     assert '# of the exception\n\n[[site.exception]]\nrule = "r"\n\n# the second\n[[site]]\n' in edited

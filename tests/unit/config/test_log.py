@@ -20,7 +20,9 @@ def telling(tmp_path: Path, text: str) -> Telling:
 
 
 def test_what_is_not_written() -> None:
-    assert config.load(None, {"origins": ["http://192.0.2.1"]}).telling == Telling("ecs", None, None, False)
+    assert config.load(None, {"origins": ["http://192.0.2.1"]}).telling == Telling(
+        "ecs", None, None, False, 100_000
+    )
 
 
 def test_every_format_that_can_be_chosen_has_words() -> None:
@@ -29,8 +31,9 @@ def test_every_format_that_can_be_chosen_has_words() -> None:
 
 def test_everything_written(tmp_path: Path) -> None:
     keys = 'log_format = "ocsf"\nlog_rotate = { size = "1 MiB", keep = 3 }\nsyslog = "/dev/log"\n'
-    wanted = Telling("ocsf", Rotation(1 << 20, 3), Syslog("unix", Address("", 0, "/dev/log")), True)
-    assert telling(tmp_path, f"{LOG}{keys}mask_clients = true\n") == wanted
+    wanted = Telling("ocsf", Rotation(1 << 20, 3), Syslog("unix", Address("", 0, "/dev/log")), True, 5_000)
+    more = "mask_clients = true\nremember_events = 5000\n"
+    assert telling(tmp_path, f"{LOG}{keys}{more}") == wanted
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,8 @@ def test_servers(tmp_path: Path, written: str, kind: str, address: Address, show
         ('syslog = "udp://a@192.0.2.1"\n', 1, "is not where a syslog server listens"),
         ('syslog = "tcp://192.0.2.1/x"\n', 1, "is not where a syslog server listens"),
         ('mask_clients = "yes"\n', 1, "mask_clients: must be true or false"),
+        ("remember_events = 999\n", 1, "remember_events: must be between 1000 and 1000000, not 999"),
+        ("remember_events = 1000001\n", 1, "remember_events: must be between 1000 and 1000000"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, line: int, problem: str) -> None:

@@ -40,7 +40,7 @@ def test_lines_are_written_and_remembered(tmp_path: Path) -> None:
     assert (made.written, made.dropped) == (2, 0)
 
 
-def test_the_last_events_are_found_by_their_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_events_are_found_by_their_id(tmp_path: Path) -> None:
     def line(number: int, count: int = 0) -> EventLine:
         return (number, count, *LINE[2:])
 
@@ -50,7 +50,8 @@ def test_the_last_events_are_found_by_their_id(tmp_path: Path, monkeypatch: pyte
         event = made.find(number)
         assert event and (event.event_id, event.count) == (f"{number:016x}", count)
     assert made.find(4) is None
-    made.put([line(9)] * (writer.KEPT - 2))
+    made.follow(KNOWN, Telling(remembered=1_000))
+    made.put([line(9)] * 998)
     assert made.find(2) is None
     assert made.find(3)
     assert len(made.recent()) == writer.RECENT

@@ -111,3 +111,9 @@ def test_only_what_changed_is_written_and_what_is_gone_is_removed(tmp_path: Path
     other = msgspec.structs.replace(pack, rules=(msgspec.structs.replace(pack.rules[0], id="new"),))
     assert pages.write(docs, [other]) == (3, 1)  # the page, the index, and the reason that names the rule
     assert sorted(path.name for path in (docs / "rules").iterdir()) == ["by-hand.md", "index.md", "new.md"]
+
+
+def test_remedies_where_no_link_can_be_followed() -> None:
+    told = [pages.unlinked(pages.remedy(reason)) for reason in pages.reasons().values()]
+    assert [text for text in told if "](" in text] == []
+    assert pages.unlinked("a [`[b]`](c#d) e [f g](h)") == "a `[b]` e f g"
