@@ -26,6 +26,7 @@ from stopgap.cli import main
 from stopgap.cli.gate import Door
 from stopgap.cli.top import sample
 from stopgap.config import Address
+from stopgap.events import flows
 from stopgap.top.figures import Past, Sample
 from stopgap.top.screen import line
 from tests.e2e.certificates import self_signed
@@ -126,6 +127,7 @@ class Views:
 
     def __init__(self, gate: Gate, file: Path, server: socket.socket) -> None:
         self.gate, self.file, self.server = gate, file, server
+        self.state = file.with_name("state")
         self.sent: dict[str, str] = {}
         self.checked: list[dict[str, Any]] = []
 
@@ -175,6 +177,8 @@ class Views:
         until(lambda: self.gate.counts()["stopgap_events_written_total",] == len(self.gate.events))
         assert summed(counts, "events_dropped") == Counter()
         self.on_top()
+        self.on_the_dashboard()
+        self.kept()
 
     def on_top(self) -> None:
         """`stopgap top` shows the same events, and counts the same rules and reasons."""
@@ -193,6 +197,40 @@ class Views:
         assert {row.name: row.total for row in figures.rules} == self.told("rule.id", *caught)
         told = self.told("stopgap.reason", *REFUSED, "detected")
         assert {row.name: row.total for row in figures.reasons} == told
+
+    def on_the_dashboard(self) -> None:
+        """Its list has a row of each."""
+        columns = ("event.id", "event.action", "stopgap.site", "rule.id", "stopgap.reason", "stopgap.mode")
+        rows = [
+            [row[at] for at in (0, 2, 3, 4, 5, 12)]
+            for row in json.loads(self.gate.admins("/rows")[1])["rows"]
+        ]
+        for one in self.checked:
+            assert [one.get(name, "") for name in columns] in rows
+
+    def kept(self) -> None:
+        """The evidence of each request that a rule, a limit or the grammar caught says the same of it."""
+        names = ("rule", "reading", "reason", "mode", "tier")
+        wanted = {
+            one["event.id"]: {
+                "verdict": one["event.action"],
+                **{name: one.get("rule.id" if name == "rule" else f"stopgap.{name}", "") for name in names},
+            }
+            for one in self.those(*REFUSED, "detected", "stripped")
+            if one["stopgap.tier"] != "failed"
+        }
+        found: dict[str, dict[str, Any]] = {}
+
+        def complete() -> bool:
+            for file in self.state.glob("evidence/*/*.flow"):
+                for flow in flows.read(file.read_bytes()):
+                    assert isinstance(flow, flows.Flow), flow
+                    known = {name: flow.metadata.get(f"stopgap.{name}", "") for name in ("verdict", *names)}
+                    found[flow.metadata["stopgap.event"]] = known
+            return found.keys() >= wanted.keys()
+
+        until(complete)
+        assert found == wanted
 
     def those(self, *actions: str) -> list[dict[str, Any]]:
         return [one for one in self.checked if one["event.action"] in actions]
@@ -216,7 +254,10 @@ def viewed(folder: Path, *sites: dict[str, Any], **top: Any) -> Iterator[Views]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(folder / "log.sock"))
         server.settimeout(20)
-        with guarding(folder / "gate", *sites, syslog=f"unix:{folder}/log.sock", **top) as gate:
+        sites = tuple({**site, "evidence": {}} for site in sites)
+        with guarding(
+            folder / "gate", *sites, state="state", syslog=f"unix:{folder}/log.sock", **top
+        ) as gate:
             views = Views(gate, folder / "gate" / "stopgap.toml", server)
             yield views
             views.counted()

@@ -90,6 +90,7 @@ def running() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate(timeout=60)
 
 
+@pytest.mark.timeout(400)  # the walk-through makes a storm of a million requests
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(said(page))], ids=lambda page: str(page.relative_to(ROOT))
 )
