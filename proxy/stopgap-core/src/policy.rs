@@ -61,6 +61,7 @@ pub struct RuleFacts {
     pub action: Action,
     pub strip: Vec<String>,
     pub rate: Option<Rate>,
+    pub policy: bool,
 }
 
 impl RuleFacts {
@@ -72,6 +73,7 @@ impl RuleFacts {
             action: spec.action,
             strip: spec.strip.clone(),
             rate: spec.rate.as_ref().map(Rate::new),
+            policy: spec.policy,
         }
     }
 }

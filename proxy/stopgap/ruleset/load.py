@@ -151,7 +151,7 @@ def pack_of(document: Document) -> Pack:
     problems: list[str] = []
     for index, raw in enumerate(text.rule):
         try:
-            rules.append(_rule(raw, index, name, document))
+            rules.append(_rule(raw, index, name, text.policy, document))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -166,7 +166,9 @@ def pack_of(document: Document) -> Pack:
     )
 
 
-def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document) -> Rule:
+def _rule(
+    raw: dict[str, object], index: int, pack_name: str, policy: bool, document: Document
+) -> Rule:
     base: KeyPath = ("rule", index)
     named = f'rule "{raw["id"]}": ' if isinstance(raw.get("id"), str) else f"rule {index + 1}: "
     text = convert(raw, RuleText, document, base, {"": RuleText, "rate": RateText}, named)
@@ -214,6 +216,7 @@ def _rule(raw: dict[str, object], index: int, pack_name: str, document: Document
         block=_vectors(listed(text.block), document, (*base, "block")),
         passes=_vectors(listed(text.passes), document, (*base, "pass")),
         pack=pack_name,
+        policy=policy,
         file=document.file,
         line=document.line(base),
         match_line=document.line((*base, "match")),

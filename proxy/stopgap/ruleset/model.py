@@ -39,7 +39,8 @@ class Rule(Struct, frozen=True):
 
     `action` is what becomes of a request that matches, `strip` the headers that the action of that name
     takes out. `legit` says who sends such requests and means no harm; `compat` are the named conditions under
-    which an exception may let them through. `match_line` is the line of the match, `line` that of the rule.
+    which an exception may let them through. `policy` is that of its pack. `match_line` is the line of the
+    match, `line` that of the rule.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Rule(Struct, frozen=True):
     block: tuple[Vector, ...]
     passes: tuple[Vector, ...]
     pack: str
+    policy: bool
     file: str
     line: int
     match_line: int

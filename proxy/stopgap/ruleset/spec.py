@@ -201,6 +201,8 @@ def _rule_spec(rule: Rule) -> dict[str, Any]:
         "match": rule.match,
         "compat": rule.compat,
     }
+    if rule.policy:
+        spec["policy"] = True
     if rule.action != "block":
         spec["action"] = rule.action
     if rule.strip:

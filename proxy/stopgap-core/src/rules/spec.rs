@@ -64,6 +64,9 @@ pub struct RuleSpec {
     /// The rule acts only on a client that matched more than so often.
     #[serde(default)]
     pub rate: Option<RateSpec>,
+    /// It forbids what some sites use every day, and guards no hole.
+    #[serde(default)]
+    pub policy: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

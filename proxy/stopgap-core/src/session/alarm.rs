@@ -25,12 +25,15 @@ impl Session {
         }
     }
 
-    /// Whether a rule matched: one that only labels a structural reason says nothing of a hole, and one with
-    /// a rate only of a client.
+    /// Whether a rule matched that guards a hole: one that only labels a structural reason says nothing of
+    /// any, one with a rate only of a client, and one of a policy pack of what sites use every day.
     fn is_match(&self, verdict: &Verdict) -> bool {
         let site = self.policy.site(usize::from(self.exchange.site));
         let label = site.and_then(|site| site.rules.label(verdict.reason));
-        verdict.rule.is_some() && verdict.rule != label && verdict.reason != Reason::RateExceeded
+        let facts = verdict.rule.and_then(|rule| self.policy.rules.get(rule as usize));
+        verdict.rule != label
+            && verdict.reason != Reason::RateExceeded
+            && facts.is_some_and(|facts| !facts.policy)
     }
 
     /// The origin's answer has begun, with this status.
@@ -127,6 +130,21 @@ mod tests {
             .map(|event| event.count)
             .collect();
         assert_eq!(counts, [0, 2]);
+    }
+
+    #[test]
+    fn what_some_sites_use_every_day_is_none() {
+        let rules = r#"{"id": "admin", "counter": 0, "policy": true,
+            "match": {"field": "path", "test": "prefix", "value": ["/iisadmin"]}},
+            {"id": "ida", "counter": 1, "match": {"field": "extension", "test": "equals", "value": ["ida"]}}"#;
+        for (target, alarms) in [("/iisadmin/", 0), ("/iisadmin/x.ida", 1)] {
+            let mut bench = Bench::with(rules, r#""mode": "detect""#);
+            bench.receive(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+            bench.respond(&answer(200));
+            let events = events(&mut bench);
+            assert_eq!(events[0].details.rule, "admin");
+            assert_eq!(events.iter().filter(|event| event.done == "exploit-answered").count(), alarms);
+        }
     }
 
     #[test]
