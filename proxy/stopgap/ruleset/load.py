@@ -166,9 +166,7 @@ def pack_of(document: Document) -> Pack:
     )
 
 
-def _rule(
-    raw: dict[str, object], index: int, pack_name: str, policy: bool, document: Document
-) -> Rule:
+def _rule(raw: dict[str, object], index: int, pack_name: str, policy: bool, document: Document) -> Rule:
     base: KeyPath = ("rule", index)
     named = f'rule "{raw["id"]}": ' if isinstance(raw.get("id"), str) else f"rule {index + 1}: "
     text = convert(raw, RuleText, document, base, {"": RuleText, "rate": RateText}, named)
