@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from stopgap import config
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
 from stopgap.ruleset import change
@@ -19,15 +20,7 @@ from stopgap.ruleset.change import Why
 from stopgap.ruleset.propose import DAYS
 
 _OPTIONS = (
-    click.option(
-        "--config",
-        "-c",
-        "file",
-        envvar="STOPGAP_CONFIG",
-        metavar="FILE",
-        required=True,
-        help="What to write.",
-    ),
+    config_option("What to write.", required=True),
     click.option("--site", metavar="NAME", help="The site; needed where there are several."),
     click.option("--reason", metavar="TEXT", required=True, help="What it is for."),
     click.option("--owner", metavar="TEXT", required=True, help="Who answers for it."),

@@ -15,6 +15,7 @@ import msgspec
 from rich.text import Text
 
 from stopgap import _core, config
+from stopgap.cli.configuration import config_option
 from stopgap.cli.gate import Door, NoAnswer, ask
 from stopgap.cli.terminal import FINDINGS, console, counted, wrong_input
 from stopgap.config import access
@@ -29,9 +30,7 @@ SECONDS = 1.0
 
 
 @click.command("check")
-@click.option(
-    "--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="The configuration to check."
-)
+@config_option("The configuration to check.")
 @click.option("--preset", metavar="NAME", help="Check a site with this preset.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
 @click.option(

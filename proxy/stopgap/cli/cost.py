@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from stopgap import _core, config
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import print_table, wrong_input
 from stopgap.config import Config
 from stopgap.errors import ConfigError, InputError, nearest
@@ -32,7 +33,7 @@ _FIELD = re.compile(rb"[!-9;-~]+:.*")
 
 
 @click.command("cost", short_help="Say how much of the time of a judgement each rule takes.")
-@click.option("--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="Its rules and limits.")
+@config_option("Its rules and limits.")
 @click.option("--site", metavar="NAME", help="The site of the configuration; the default is its first.")
 @click.option("--requests", metavar="FILE", help="Time these instead of the pass vectors of the rules.")
 @click.option(

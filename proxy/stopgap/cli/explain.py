@@ -15,6 +15,7 @@ import click
 
 from stopgap import config
 from stopgap.cli import evidence
+from stopgap.cli.configuration import config_option
 from stopgap.cli.event import Wanted, explain_event
 from stopgap.cli.judged import View, other_sides, show
 from stopgap.cli.terminal import FINDINGS, wrong_input
@@ -30,14 +31,7 @@ _KEPT = "".join(chr(code) for code in range(0x21, 0x7F))
 
 @click.command("explain", short_help="Show every reading of a request, what matched, and the verdict.")
 @click.argument("request_text", metavar="[REQUEST]", required=False)
-@click.option(
-    "--config",
-    "-c",
-    "file",
-    envvar="STOPGAP_CONFIG",
-    metavar="FILE",
-    help="Judge as this configuration does.",
-)
+@config_option("Judge as this configuration does.")
 @click.option("--site", metavar="NAME", help="The site that judges; the default follows from the Host.")
 @click.option(
     "--server", metavar="TABLE", help="The server behind: iis4 iis5 iis5.1 iis6 iis7 iis8 iis10 any."

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from rich.text import Text
 
 from stopgap import config
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import FINDINGS, console, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
 from stopgap.ruleset import formats, load
@@ -74,9 +75,7 @@ def import_(name: str, file: str, origins: tuple[str, ...], **given: Any) -> Non
 
 @click.command("export", epilog=_listing(formats.writable()))
 @click.argument("name", metavar="FORMAT")
-@click.option(
-    "--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="Export this configuration."
-)
+@config_option("Export this configuration.")
 @click.option("--site", metavar="NAME", help="The site to export; needed where there are several.")
 def export(name: str, file: str | None, site: str | None) -> None:
     """Write a site's rules and limits in FORMAT on standard output; tell on standard error what is lost.

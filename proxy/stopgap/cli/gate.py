@@ -10,6 +10,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import NOT_STARTED, wrong_input
 from stopgap.config import Address, access
 from stopgap.config.checks import At, address
@@ -38,14 +39,7 @@ _OPTIONS = (
     click.option(
         "--admin-token-file", "token", envvar="STOPGAP_ADMIN_TOKEN_FILE", metavar="FILE", help="Its token."
     ),
-    click.option(
-        "--config",
-        "-c",
-        "file",
-        envvar="STOPGAP_CONFIG",
-        metavar="FILE",
-        help="Of the gate, for its address and its token. [STOPGAP_CONFIG]",
-    ),
+    config_option("Of the gate, for its address and its token. [STOPGAP_CONFIG]"),
 )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from stopgap.cli import gate, versions
 from stopgap.cli.comparison import Chosen, compared
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import FINDINGS, NOT_STARTED, console, wrong_input
 from stopgap.errors import ConfigError, InputError
 from stopgap.forensics import report
@@ -23,14 +24,7 @@ TOP = 10
 
 @click.command("replay", short_help="Say what a configuration would judge otherwise of logs.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--config",
-    "-c",
-    "file",
-    envvar="STOPGAP_CONFIG",
-    metavar="FILE",
-    help="The candidate: what is to be tried.",
-)
+@config_option("The candidate: what is to be tried.")
 @click.option(
     "--against",
     metavar="VERSION|FILE",

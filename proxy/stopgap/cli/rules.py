@@ -15,20 +15,14 @@ from rich.text import Text
 
 from stopgap import config
 from stopgap.cli import change, cost, versions
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import FINDINGS, console, counted, print_table, wrong_input
 from stopgap.errors import ConfigError, InputError, nearest
 from stopgap.ruleset import actions, lint, load, overlap, pages, vectors
 from stopgap.ruleset.model import Pack, Rule
 from stopgap.ruleset.words import written
 
-_CONFIG = click.option(
-    "--config",
-    "-c",
-    "file",
-    envvar="STOPGAP_CONFIG",
-    metavar="FILE",
-    help="Take the rules of this configuration.",
-)
+_CONFIG = config_option("Take the rules of this configuration.")
 
 
 @click.group("rules")

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from stopgap import __version__, config
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import NOT_STARTED, wrong_input
 from stopgap.errors import ConfigError, InputError
 from stopgap.gate import succession
@@ -63,9 +64,7 @@ WORM = "N" * 32 + "%u9090%u6858%ucbd3%u7801=a"
     "--trusted", multiple=True, metavar="CIDR", help="Peers whose X-Forwarded-For holds. Repeatable."
 )
 @click.option("--log", metavar="FILE", help="Where events go. [-: standard output]")
-@click.option(
-    "--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="stopgap.toml [STOPGAP_CONFIG]"
-)
+@config_option("stopgap.toml [STOPGAP_CONFIG]")
 @click.option("--demo", is_flag=True, help="Start a pretend IIS 5, serve before it, say what to try.")
 def serve(file: str | None, demo: bool, tls_cert: str | None, tls_key: str | None, **given: Any) -> None:
     """Serve before an origin: judge every request, refuse or forward it.

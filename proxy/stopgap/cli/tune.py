@@ -13,6 +13,7 @@ import msgspec
 from rich.progress import MofNCompleteColumn
 
 from stopgap.cli.comparison import host_of, progress, site_of, size_of, statuses
+from stopgap.cli.configuration import config_option
 from stopgap.cli.event import PLACEHOLDER
 from stopgap.cli.terminal import FINDINGS, console, wrong_input
 from stopgap.errors import ConfigError, InputError
@@ -32,9 +33,7 @@ TOP = 10
 
 @click.command("tune", short_help="Propose limits and exceptions from a detect period or logs.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--config", "-c", "file", envvar="STOPGAP_CONFIG", metavar="FILE", help="The configuration to be tuned."
-)
+@config_option("The configuration to be tuned.")
 @click.option("--site", metavar="NAME", help="The site that judges; the default follows from the Host.")
 @click.option("--client", "clients", multiple=True, metavar="CIDR", help="Learn only from these; repeatable.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Of all FILEs. [as each one begins]")

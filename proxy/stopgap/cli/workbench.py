@@ -14,6 +14,7 @@ import click
 import tomlkit
 
 from stopgap import __version__, config, texts
+from stopgap.cli.configuration import config_option
 from stopgap.cli.terminal import NOT_STARTED, wrong_input
 from stopgap.config import Address, Config
 from stopgap.errors import ConfigError, InputError
@@ -37,14 +38,7 @@ OLDEST = (3, 12)
 
 @click.command(short_help="Look into requests with mitmproxy: hold, edit, send again, see the verdict.")
 @click.option("--origin", metavar="URL", help="The server to send to. [the first of the site]")
-@click.option(
-    "--config",
-    "-c",
-    "file",
-    envvar="STOPGAP_CONFIG",
-    metavar="FILE",
-    help="Judge as this configuration does.",
-)
+@config_option("Judge as this configuration does.")
 @click.option("--site", metavar="NAME", help="The site of FILE that judges. [its only one]")
 @click.option("--server", metavar="TABLE", help="iis4 iis5 iis5.1 iis6 iis7 iis8 iis10. [any: all of them]")
 @click.option(
