@@ -53,6 +53,7 @@ CASES = {
         Case("japanese", target=JAPANESE),
         Case("close", close=True),
         Case("tls", tls=True),
+        Case("handshake", tls=True, close=True),
         Case("refusal", target=CODE_RED, refused=True),
         Case("download", target="/big.bin", connections=8, length=BIG),
         Case("upload", target="/upload", connections=8, upload=True),

@@ -47,6 +47,7 @@ WORDS = {
     "japanese": ("Japanese target", "日本語のターゲット"),
     "close": ("new connection", "毎回新規接続"),
     "tls": ("TLS, keep-alive", "TLS（keep-alive）"),
+    "handshake": ("TLS, new connection", "TLS（毎回新規接続）"),
     "refusal": ("refusal (Code Red)", "拒否（Code Red）"),
     "download": ("10 MiB download", "10 MiB ダウンロード"),
     "upload": ("1 MiB upload", "1 MiB アップロード"),
