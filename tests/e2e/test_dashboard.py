@@ -286,6 +286,19 @@ def test_both_languages(browser: Browser, gate: Gate) -> None:
     assert sight.faults == []
 
 
+@pytest.mark.parametrize(("language", "label"), [("en-GB", "2M"), ("ja-JP", "200万")])
+def test_large_numbers_fit_the_edge_of_a_chart(
+    browser: Browser, gate: Gate, language: str, label: str
+) -> None:
+    """A storm makes millions a minute, and the axis has room for five characters."""
+    sight = Sight(browser, gate.admin, language)
+    page = sight.show("")
+    expect(page.locator(".uplot").first).to_be_visible()
+    assert page.evaluate("async () => (await import('/page/format.js')).short(2_000_000)") == label
+    sight.close()
+    assert sight.faults == []
+
+
 def test_both_schemes_and_a_narrow_window(browser: Browser, gate: Gate) -> None:
     grounds = []
     for scheme in ("light", "dark"):

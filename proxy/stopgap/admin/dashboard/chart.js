@@ -2,7 +2,7 @@
 
 /* global uPlot */
 import { el } from "./dom.js";
-import { number, rate } from "./format.js";
+import { number, rate, short } from "./format.js";
 import { t } from "./words.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -42,7 +42,7 @@ export function chart(place, lines, { height = 170, label = "", show = rate } = 
         ticks: { show: false },
         font,
         size: 46,
-        values: (_, values) => values.map(number),
+        values: (_, values) => values.map(short),
       },
     ],
     series: [{ label: t("time"), value: (_, time) => (time ? hour(time, true) : "–") }, ...series],

@@ -6,6 +6,10 @@ const locale = () => (language() === "ja" ? "ja-JP" : "en-GB");
 
 export const number = (value) => new Intl.NumberFormat(locale()).format(value);
 
+/** A number for the edge of a chart: `2M`, `200万`. */
+export const short = (value) =>
+  new Intl.NumberFormat(language(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+
 /** A rate with as many digits as one can read. */
 export const rate = (value) =>
   new Intl.NumberFormat(locale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
