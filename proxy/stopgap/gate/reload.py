@@ -17,11 +17,11 @@ from stopgap import texts
 from stopgap.admin import status as told
 from stopgap.config import Config
 from stopgap.errors import InputError
+from stopgap.events.schema import stamp
 from stopgap.gate import notify
 from stopgap.gate.handover import Counters, Handover, expect, prepare, renewed, unchangeable
 from stopgap.gate.keeper import Keeper
 from stopgap.gate.rollback import DAY, FILES, Versions
-from stopgap.gate.snapshot import reloaded
 from stopgap.ruleset.spec import Registry
 from stopgap.say import say
 
@@ -66,7 +66,7 @@ class Reloads:
         self.used = prepare(read, self.counters, self._today(), watch.pulse)
         """What is in use, or about to be for the first time."""
         self.versions = Versions(self.used, say)
-        self.last = reloaded("")
+        self.last = _over_now("")
         self.count = 0
         self.loaded = time.time()
         self._change: Change | None = None
@@ -220,7 +220,7 @@ class Reloads:
 
     def _over(self, error: str) -> None:
         """Tell it to whoever asked, and to the log."""
-        self.last = reloaded(error)
+        self.last = _over_now(error)
         self.count += 1
         self._watch.over()
         older = self.versions.rolled_back
@@ -233,3 +233,9 @@ class Reloads:
         self._answering = []
         if self._again:
             self.begin()
+
+
+def _over_now(error: str) -> told.Reload:
+    """A reload that is over at this moment; `error` says why it was refused."""
+    now = time.time()
+    return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import time
 from typing import TYPE_CHECKING
 
 from stopgap import __version__
@@ -64,12 +63,6 @@ def snapshot(supervisor: "Supervisor") -> told.Status:
         rolled_back=reloads.versions.rolled_back,
         pid=os.getpid(),
     )
-
-
-def reloaded(error: str) -> told.Reload:
-    """A reload that is over at this moment; `error` says why it was refused."""
-    now = time.time()
-    return told.Reload(time=stamp(now), unix=now, ok=not error, error=error)
 
 
 def turned(before: told.Status, now: told.Status) -> list[str]:
