@@ -50,6 +50,7 @@ class Gate:
                 env={**ENVIRONMENT, **(environment or {})},
                 start_new_session=True,
             )
+        self.flags = flags
         self.port = self.admin = self.plain = 0
 
     @property

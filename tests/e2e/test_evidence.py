@@ -7,10 +7,7 @@ import resource
 import signal
 import subprocess
 import time
-from functools import partial
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.client import Client, ask, get, post
 from tests.e2e.flowfiles import events, kept
@@ -19,7 +16,7 @@ from tests.e2e.load import Load
 from tests.e2e.origins import Origin, until
 from tests.e2e.scarcity import limited
 from tests.e2e.test_upgrade import Installed, installed, upgraded
-from tests.e2e.unprivileged import NOBODY, REACHABLE, ROOT, room
+from tests.e2e.unprivileged import AS_NOBODY, NOBODY, REACHABLE, ROOT, room
 
 __all__ = ["installed"]  # a fixture
 
@@ -172,18 +169,18 @@ def test_two_supervisors_keep_one_ring(installed: Installed) -> None:
     assert len({path.name.split("-")[1] for path in state.rglob("*.flow")}) == 2
 
 
-@pytest.mark.skipif(not ROOT, reason="only root can become somebody else")
 def test_it_belongs_to_the_user_of_the_gate(origin: Origin) -> None:
     with room() as base:
         state = base / "state"
         state.mkdir()
-        os.chown(state, NOBODY, NOBODY)
+        owner = NOBODY if ROOT else os.geteuid()
+        os.chown(state, owner, -1)
         site = {**SITE, "packs": ["code-red"], "origins": origin.url, "evidence": {}}
-        top = partial(guarding, user="nobody", state=str(state), log="/dev/null")
-        with top(base / "gate", site, before=REACHABLE) as gate:
+        top = {**AS_NOBODY, "state": str(state), "log": "/dev/null"}
+        with guarding(base / "gate", site, before=REACHABLE, **top) as gate:
             (event,) = attack(gate, 0, 1)
             until(lambda: event in events(state))
             gate.signal(signal.SIGINT)
             gate.ended(30)
         for path in state.rglob("evidence/**/*"):
-            assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (NOBODY, 0), path
+            assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (owner, 0), path

@@ -11,10 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 NOBODY, NOGROUP = 65534, 65534
 ROOT = os.geteuid() == 0
-"""Only root can become somebody else; without it the tests of that have nothing to look at."""
+"""Only root can become somebody else."""
+AS_NOBODY: dict[str, Any] = {"user": "nobody"} if ROOT else {}
+"""What makes a gate somebody who is not root; without root it is already."""
 _OPEN = 0o001
 
 
@@ -49,7 +52,8 @@ def room(owner: int = 0) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="stopgap-test-"))
     try:
         folder.chmod(0o755)
-        os.chown(folder, owner, owner)
+        if ROOT:
+            os.chown(folder, owner, owner)
         yield folder
     finally:
         shutil.rmtree(folder)

@@ -121,7 +121,7 @@ class Recorder(Http1Server):
                 if broken and isinstance(event, events.DataReceived) and not self.request_done:
                     yield commands.SendData(self.conn, self._page())
                 yield command
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # mitmproxy raises it for trailers
             yield from self._give_up(str(error), self._page())
 
     def send(self, event: HttpEvent) -> layer.CommandGenerator[None]:

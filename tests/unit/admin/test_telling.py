@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from stopgap import _core
 from stopgap.admin import telling
 from stopgap.admin.metrics import ACTIONS
@@ -62,13 +64,13 @@ def test_rows_are_short_and_printable() -> None:
     assert row[11:] == (404, "block", 0)
 
 
-def test_history_says_what_changed() -> None:
+def test_history_says_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source()
     kept = [
         Kept(version="aa", time="1", config="c", texts={"c": "x\n", "p": "same"}),
         Kept(version="ab", time="2", config="c", texts={"c": "y\n", "p": "same"}),
     ]
-    source.rulesets = lambda: kept  # type: ignore[method-assign]
+    monkeypatch.setattr(source, "rulesets", lambda: kept)
     newest, oldest = telling.history(source)
     assert (newest["version"], newest["in_use"], newest["first"]) == ("ab", True, False)
     assert newest["diff"] == ["--- c", "+++ c", "@@ -1 +1 @@", "-x", "+y"]

@@ -27,6 +27,7 @@ def changed(**changes: object) -> EventLine:
         *("id", "count", "first", "last", "site", "action", "tier", "reason", "status", "rule"),
         *("reading", "offset", "method", "target", "length", "host", "agent", "client", "mode", "cause"),
     )
+    assert changes.keys() <= set(names)
     made = tuple(changes.get(name, value) for name, value in zip(names, LINE, strict=True))
     line: EventLine = msgspec.convert(made, EventLine)
     return line
