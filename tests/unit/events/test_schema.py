@@ -33,6 +33,20 @@ def changed(**changes: object) -> EventLine:
     return line
 
 
+LONG = schema.Known(titles={"r" * 64: "会" * 500})
+
+
+def longest(byte: bytes, **more: object) -> EventLine:
+    """A line of which every part is as long as can be, full of one byte; its rule is that of `LONG`."""
+    text = byte.decode("latin-1")
+    worst: dict[str, object] = {
+        **{"id": 2**64 - 1, "count": 2**63, "target": byte * 2048, "length": 2**62, "offset": 2**32},
+        **{"agent": byte * 256, "host": text * 255, "method": text * 100, "reading": text * 500},
+        **{"site": "会" * 64, "rule": "r" * 64, "client": "2001:0db8:0000:0000:0000:0000:0000:0001"},
+    }
+    return changed(**(worst | more))
+
+
 def test_first_line() -> None:
     assert told(LINE) == {
         "@timestamp": "2001-09-09T01:46:38.500Z",
@@ -99,24 +113,9 @@ def test_an_answer_to_what_was_detected_is_an_alarm_that_names_the_detection() -
 
 @pytest.mark.parametrize("byte", [b"\x00", b"\\", b'"', b"\xff", b"a", b"\x1b"])
 def test_a_line_is_never_too_long(byte: bytes) -> None:
-    worst = changed(
-        id=2**64 - 1,
-        count=2**63,
-        action="exploit-answered",
-        cause=2**64 - 1,
-        target=byte * 2048,
-        length=2**62,
-        offset=2**32,
-        agent=byte * 256,
-        host=byte.decode("latin-1") * 255,
-        method=byte.decode("latin-1") * 100,
-        reading=byte.decode("latin-1") * 500,
-        site="会" * 64,
-        rule="r" * 64,
-        client="2001:0db8:0000:0000:0000:0000:0000:0001",
+    line = msgspec.json.encode(
+        schema.event(longest(byte, action="exploit-answered", cause=2**64 - 1), NOW, LONG)
     )
-    known = schema.Known(titles={"r" * 64: "会" * 500})
-    line = msgspec.json.encode(schema.event(worst, NOW, known))
     assert len(line) < schema.LONGEST
     json.loads(line)
 
